@@ -1,0 +1,78 @@
+"""The one adapter: a network that returns logits becomes an mmseg segmentor that returns score maps.
+
+It owns what every network needs and none should repeat: repeating a grey channel, padding to the network's size
+multiple and cropping back, deep supervision, and bringing scores to the size at which they are counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from mmengine.structures import PixelData
+from mmseg.models.segmentors.base import BaseSegmentor
+from mmseg.registry import MODELS
+from torch import Tensor
+
+
+@MODELS.register_module()
+class BaselineSegmentor(BaseSegmentor):
+    """Segmentor around a network whose ``forward`` gives logits (B, 1, H, W), or a list with the main map first.
+
+    The network may name ``in_channels`` (a grey image is repeated to it) and ``size_multiple`` (images are padded
+    right and bottom to it, with the value that normalisation maps to 0, and logits cropped back).
+
+    Args:
+        network: Config of the network in ``MODELS``.
+        loss: Config of a loss of logits and mask; with a list of maps it is averaged over them.
+        channels_last: Memory format of weights and activations; same results, faster convolutions on CPU.
+    """
+
+    def __init__(self, network: dict[str, Any], loss: dict[str, Any], channels_last: bool = False,
+                 data_preprocessor: dict[str, Any] | None = None, init_cfg: dict[str, Any] | None = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.network = MODELS.build(network)
+        self.loss_function = MODELS.build(loss)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network.to(memory_format=self.memory_format)
+
+    def logits(self, inputs: Tensor) -> list[Tensor]:
+        """Every logit map of the network, main one first, each (B, 1, H, W) for normalised inputs (B, C, H, W)."""
+        height, width = inputs.shape[-2:]
+        multiple = getattr(self.network, "size_multiple", 1)
+        padded = F.pad(inputs, (0, -width % multiple, 0, -height % multiple))
+        channels = getattr(self.network, "in_channels", inputs.shape[1])
+        padded = padded.expand(-1, channels, -1, -1).contiguous(memory_format=self.memory_format)
+        maps = self.network(padded)
+        maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
+        return [logits[..., :height, :width] for logits in maps]
+
+    def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:
+        """Mean of the loss over the network's maps, as ``{'loss': scalar}``."""
+        mask = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).to(inputs.device)
+        losses = [self.loss_function(logits, mask) for logits in self.logits(inputs)]
+        return {"loss": torch.stack(losses).mean()}
+
+    def predict(self, inputs: Tensor, data_samples: list[Any]) -> list[Any]:
+        """The samples, each with ``pred_score``: (1, H, W) float32 in [0, 1] at ``count_shape`` (else input) size."""
+        scores = self.logits(inputs)[0].float().sigmoid()
+        for score, sample in zip(scores, data_samples, strict=True):
+            shape = tuple(sample.metainfo.get("count_shape", score.shape[-2:]))
+            valid = tuple(sample.metainfo.get("img_shape", score.shape[-2:]))[:2]
+            score = score[None, :, : valid[0], : valid[1]]
+            if valid != shape:
+                score = F.interpolate(score, size=shape, mode="bilinear", align_corners=False).clamp(0, 1)
+            sample.pred_score = PixelData(data=score[0])
+        return data_samples
+
+    def _forward(self, inputs: Tensor, data_samples: list[Any] | None = None) -> Tensor:
+        return self.logits(inputs)[0]
+
+    def extract_feat(self, inputs: Tensor) -> Any:
+        """Not a notion of this adapter: networks are whole. Raises ``TypeError``."""
+        raise TypeError("a baseline network is not split into backbone and head; call logits()")
+
+    def encode_decode(self, inputs: Tensor, batch_data_samples: list[Any] | None = None) -> Tensor:
+        """Main logit map, the name that mmseg's tools call."""
+        return self.logits(inputs)[0]

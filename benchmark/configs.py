@@ -1,0 +1,159 @@
+"""Reading config files and composing them into the one resolved config of a cell; imports no torch.
+
+Order, later wins: profile (on ``_base_/common.py``), method, the profile's ``per_dataset[<dataset>]``, the method's own
+``profiles[<profile>]``, dataset, ``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so that it cannot make a cell stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from benchmark.errors import ConfigError, unknown_name
+
+CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
+TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "weights")
+PLAN_KEYS = ("profile", "profiles", "synthetic", "per_dataset")
+# Said about a dataset for people; a changed word must not make a cell stale.
+PROSE_KEYS = ("homepage", "licence", "download", "pairs")
+SELECTIONS = ("auto", "val-best", "last", "test-best")
+
+
+def known(kind: str) -> list[str]:
+    """Names of the config files in ``configs/<kind>``."""
+    return sorted(path.stem for path in (CONFIG_ROOT / kind).glob("*.py"))
+
+
+def load(kind: str, name: str) -> dict[str, Any]:
+    """Plain dict of ``configs/<kind>/<name>.py``. Raises ``ConfigError`` for an unknown name or a broken file."""
+    if name not in known(kind):
+        raise ConfigError(unknown_name(kind.removesuffix("s"), name, known(kind)))
+    return load_file(CONFIG_ROOT / kind / f"{name}.py")
+
+
+def load_file(path: Path) -> dict[str, Any]:
+    """Plain dict of a config file, bases merged. Raises ``ConfigError`` with the file and the cause in one line."""
+    try:
+        # custom_imports belong to the process that runs the cell: here they would import torch
+        return to_plain(Config.fromfile(path, import_custom_modules=False).to_dict())
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such config file") from error
+    except Exception as error:  # a config is Python: anything may be wrong with it
+        message = " ".join(str(error).split())
+        raise ConfigError(f"{path}: {type(error).__name__}: {message}") from error
+
+
+def compose(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
+            protocol: str | None, overrides: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The resolved config of one cell: JSON types only, nothing left to look up.
+
+    Args:
+        profile: Loaded profile config.
+        method: Loaded method config.
+        dataset: The ``dataset`` dict of a dataset config.
+        split: Name or path of the split.
+        seed: Of the cell.
+        protocol: Counting protocol, or None for the profile's.
+        overrides: ``(dotted path, value)``; a path that this config lacks is passed over (see ``check_overrides``).
+    """
+    resolved = Config(copy.deepcopy(dict(profile)))
+    own = method.get("profiles", {}).get(profile["profile"]["name"], {})
+    for layer in (method, profile.get("per_dataset", {}).get(dataset["name"], {}), own):
+        resolved.merge_from_dict(copy.deepcopy(dict(layer)))
+    config = to_plain(resolved.to_dict())
+    config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in PROSE_KEYS}
+    if dataset["layout"] == "synthetic":
+        config["dataset"] |= copy.deepcopy(profile.get("synthetic", {}))
+    config |= {"split": split, "seed": seed, "profile_name": profile["profile"]["name"]}
+    if protocol is not None:
+        config["evaluation"]["protocol"] = protocol
+    dropped = PLAN_KEYS if config["method"]["trainable"] else PLAN_KEYS + TRAINING_KEYS
+    config = {name: value for name, value in config.items() if name not in dropped}
+    for path, value in overrides:
+        _set(config, path, value)
+    return to_plain(config)
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """``('train_cfg.max_epochs', 9)`` for ``'train_cfg.max_epochs=9'``; values are Python literals, else strings."""
+    path, separator, value = text.partition("=")
+    if not separator or not path.strip():
+        raise ConfigError(f"--set {text!r}: expected KEY=VALUE, for example --set train_cfg.max_epochs=9")
+    try:
+        return path.strip(), ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError):
+        return path.strip(), value.strip()
+
+
+def check_overrides(overrides: Sequence[tuple[str, Any]], configs: Sequence[Mapping[str, Any]]) -> None:
+    """Raise ``ConfigError`` for an override whose path no config has, or whose value is of another kind."""
+    for path, value in overrides:
+        having = [config for config in configs if _has(config, path)]
+        if not having:
+            paths = sorted({found for config in configs for found in _paths(config)})
+            near = difflib.get_close_matches(path, paths, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else "see --dry-run -v for every path"
+            raise ConfigError(f"--set {path}: no selected cell has this key; {hint}")
+        old = _get(having[0], path)
+        if old is not None and value is not None and not _same_kind(old, value):
+            raise ConfigError(f"--set {path}={value!r}: expected {type(old).__name__} like {old!r}, "
+                              f"got {type(value).__name__}")
+
+
+def to_plain(value: Any) -> Any:
+    """The value with tuples as lists, as it will look after a round trip through JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    return value
+
+
+def _same_kind(old: Any, new: Any) -> bool:
+    numbers = (int, float)
+    if isinstance(old, numbers) and not isinstance(old, bool):
+        return isinstance(new, numbers) and not isinstance(new, bool) or isinstance(new, str) and new == "exact"
+    if isinstance(old, (list, tuple)):
+        return isinstance(new, (list, tuple))
+    return isinstance(new, type(old))
+
+
+def _paths(config: Mapping[str, Any], prefix: str = "") -> list[str]:
+    found = []
+    for key, value in config.items():
+        found.append(prefix + key)
+        if isinstance(value, Mapping):
+            found += _paths(value, f"{prefix}{key}.")
+    return found
+
+
+def _has(config: Mapping[str, Any], path: str) -> bool:
+    node: Any = config
+    for key in path.split("."):
+        if not isinstance(node, Mapping) or key not in node:
+            return False
+        node = node[key]
+    return True
+
+
+def _get(config: Mapping[str, Any], path: str) -> Any:
+    node: Any = config
+    for key in path.split("."):
+        node = node[key]
+    return node
+
+
+def _set(config: dict[str, Any], path: str, value: Any) -> None:
+    if not _has(config, path):
+        return
+    *parents, last = path.split(".")
+    node = config
+    for key in parents:
+        node = node[key]
+    node[last] = value

@@ -1,0 +1,78 @@
+"""Datasets by name or path: where they are described, where they lie, and how they are opened; no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmark import configs
+from benchmark.datasets.folder import FolderSource
+from benchmark.datasets.sample import SampleSource
+from benchmark.errors import ConfigError, DataError
+
+REQUIRED = {
+    "folder": {"name", "title", "layout", "real", "folder", "images", "masks", "default_split", "mean", "std"},
+    "synthetic": {"name", "title", "layout", "real", "default_split", "mean", "std"},
+}
+CUSTOM = "custom"
+
+
+def known_datasets() -> list[str]:
+    """Names of the datasets that have a config."""
+    return [name for name in configs.known("datasets") if name != CUSTOM]
+
+
+def load_dataset_config(name: str) -> dict[str, Any]:
+    """The ``dataset`` dict of a known name, or that of a user's folder with ``images/`` and ``masks/`` given by path.
+
+    Raises:
+        ConfigError: For an unknown name, a folder of another layout, or a config that lacks a key.
+    """
+    path = Path(name)
+    if name not in known_datasets() and path.is_dir():
+        if not (path / "images").is_dir() or not (path / "masks").is_dir():
+            raise ConfigError(f"{name}: a dataset folder holds images/ and masks/, this one does not")
+        folder = path.resolve()
+        return configs.load("datasets", CUSTOM)["dataset"] | {
+            "name": folder.name, "title": folder.name, "folder": str(folder)}
+    content = configs.load("datasets", name).get("dataset", {})
+    missing = REQUIRED.get(content.get("layout"), REQUIRED["folder"]) - content.keys()
+    if missing:
+        raise ConfigError(f"configs/datasets/{name}.py: dataset lacks {', '.join(sorted(missing))}")
+    return content
+
+
+def data_root(argument: str | None) -> Path:
+    """``--data-root``, else ``$IRSTD_DATA_ROOT``, else ``data``."""
+    return Path(argument or os.environ.get("IRSTD_DATA_ROOT") or "data")
+
+
+def missing_reason(config: Mapping[str, Any], root: Path) -> str:
+    """Why the dataset cannot be opened, with what to do; empty where its folder is there."""
+    if config["layout"] == "synthetic" or (root / config["folder"]).is_dir():
+        return ""
+    return (f"{config['title']} not found under {root}; run `python benchmark/data.py prepare {config['name']}`, or "
+            "set --data-root or IRSTD_DATA_ROOT")
+
+
+def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None, seed: int = 0) -> SampleSource:
+    """The dataset under a split (default: its own); the seed matters to the ``paper`` split only.
+
+    Raises:
+        DataError: If its folder is missing or its lists are inconsistent.
+        ConfigError: If the split is unknown.
+    """
+    split = split or config["default_split"]
+    if config["layout"] == "synthetic":
+        if split != config["default_split"]:
+            raise ConfigError(f"{config['name']}: unknown split {split!r}; it is generated with one split, "
+                              f"{config['default_split']!r}")
+        from benchmark.datasets.synthetic import SyntheticSource  # scipy's transforms, not needed for files
+
+        return SyntheticSource.from_config(config)
+    reason = missing_reason(config, root)
+    if reason:
+        raise DataError(reason)
+    return FolderSource(config, root, split, seed)

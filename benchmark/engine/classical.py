@@ -1,0 +1,60 @@
+"""A method without training in a cell: one score map an image, kept on disk, so that a kill costs one image."""
+
+from __future__ import annotations
+
+import os
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.utils import import_modules_from_strings
+from mmseg.registry import MODELS
+from threadpoolctl import threadpool_limits
+
+from benchmark.datasets.catalog import open_dataset
+from benchmark.metrics.evaluation import Evaluation
+from benchmark.suites import Cell
+
+EVALUATION_KEYS = ("threshold", "protocol", "roc_thresholds")
+
+
+def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None]) -> tuple[Evaluation, dict[str, Any]]:
+    """Evaluation on the test part, and the cost: median ``latency_ms`` an image.
+
+    Score maps go to ``scores-<training id>`` inside ``folder`` and are read back on a second call. One thread is used
+    whatever the machine has, so that sums are taken in one order and maps are the same for any number of jobs.
+    """
+    config = cell.config
+    import_modules_from_strings(config.get("custom_imports", {}).get("imports", []))
+    method = MODELS.build(config["model"])
+    source = open_dataset(config["dataset"], Path(cell.data_root), config["split"], config["seed"])
+    evaluation = Evaluation(**{name: config["evaluation"][name] for name in EVALUATION_KEYS})
+    scores = folder / f"scores-{cell.training_id}"
+    scores.mkdir(parents=True, exist_ok=True)
+    ids, milliseconds = source.ids("test"), []
+    with threadpool_limits(1):
+        for done, sample_id in enumerate(ids, start=1):
+            sample = source.read(sample_id)
+            score, spent = _kept_or_computed(method, sample.image, scores / f"{sample_id}.npz")
+            evaluation.add(sample_id, score, sample.mask)
+            milliseconds.append(spent)
+            send({"kind": "progress", "stage": "test", "done": done, "total": len(ids), "unit": "image"})
+    return evaluation, {"params": 0, "trainable_params": 0, "latency_ms": float(np.median(milliseconds))}
+
+
+def _kept_or_computed(method: Any, image: np.ndarray, path: Path) -> tuple[np.ndarray, float]:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["score"], float(kept["milliseconds"])
+    except (FileNotFoundError, ValueError, KeyError, OSError, zipfile.BadZipFile):
+        pass  # not there yet, or cut off by a kill
+    start = time.perf_counter()
+    score = method.score(image)
+    spent = (time.perf_counter() - start) * 1e3
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    np.savez_compressed(temporary, score=score, milliseconds=spent)
+    temporary.replace(path)
+    return score, spent

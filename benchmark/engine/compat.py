@@ -1,0 +1,86 @@
+"""Stand-ins that let the pinned stack import where compiled parts are absent; all of them live here.
+
+Three gaps are closed, each only when it is really open, by ``apply()`` before anything imports mmseg:
+
+* PyPI's torchvision is built for CUDA; beside a CPU build of torch it fails to import, because the schemas of
+  ``torchvision::nms`` and ``qnms`` are unknown. Declaring them is enough (pytorch/vision#9077).
+* mmsegmentation 1.2.2 imports ``mmcv.ops``, which ``mmcv-lite`` lacks (``mmcv._ext``). A module whose attributes
+  raise when called takes its place; real ops are used where they are installed.
+* mmengine 0.10.7 opens checkpoints with torch's default ``weights_only``, which is off before torch 2.6. Local
+  files are always opened with it on.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.machinery
+import importlib.util
+import sys
+import types
+from typing import Any
+
+TORCHVISION_SCHEMAS = ("nms", "qnms")
+
+
+@functools.cache
+def apply() -> None:
+    """Close every open gap; calling it again does nothing."""
+    _declare_torchvision_schemas()
+    _stand_in_for_mmcv_ops()
+    _open_checkpoints_safely()
+
+
+def _declare_torchvision_schemas() -> None:
+    import torch
+
+    if torch.version.cuda is not None or torch.version.hip is not None or not _find_spec("torchvision"):
+        return
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in [module for module in sys.modules if module.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        for operator in TORCHVISION_SCHEMAS:
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        # The declaration lives as long as the library object does.
+        _declare_torchvision_schemas.library = library  # type: ignore[attr-defined]
+
+
+class MissingOps(types.ModuleType):
+    """A module in place of ``mmcv._ext``: any operator can be named, and raises when it is called."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*args: Any, **kwargs: Any) -> None:
+            raise RuntimeError(f"mmcv operator {name!r} is not compiled here; install full mmcv>=2.0.0,<2.2 to use it")
+
+        return missing
+
+
+def _stand_in_for_mmcv_ops() -> None:
+    if _find_spec("mmcv._ext"):
+        return
+    stand_in = MissingOps("mmcv._ext")
+    # Without a spec mmengine's mmcv_full_available() raises; with an empty one it answers False, which is true.
+    stand_in.__spec__ = importlib.machinery.ModuleSpec("mmcv._ext", None)
+    sys.modules["mmcv._ext"] = stand_in
+
+
+def _open_checkpoints_safely() -> None:
+    import torch
+    from mmengine.runner.checkpoint import CheckpointLoader
+
+    @CheckpointLoader.register_scheme(prefixes="", force=True)
+    def load_local(filename: str, map_location: Any = None) -> Any:
+        return torch.load(filename, map_location=map_location, weights_only=True)
+
+
+def _find_spec(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False

@@ -1,0 +1,38 @@
+"""Errors a user can act on: each carries one line that says what is wrong and what to do next.
+
+Programs catch ``BenchError`` at their outermost edge (see ``benchmark.cli``) and print that line; anything
+else that escapes is a defect of ours and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """Base of all errors whose message is meant for the user; the message is a single line."""
+
+
+class ConfigError(BenchError):
+    """A config, suite, override or command-line value is wrong."""
+
+
+class DataError(BenchError):
+    """A dataset, split list, image, mask or prediction on disk is missing, malformed or inconsistent."""
+
+
+class TrainingError(BenchError):
+    """Training cannot go on; what was trained before is on disk."""
+
+
+class StoreError(BenchError):
+    """The work folder cannot be read or written, or holds something that is not ours."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """One line for an unknown name: the name, up to three near matches, and every valid choice."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"unknown {kind} {name!r}; {hint}Known: {', '.join(choices) or 'none'}"

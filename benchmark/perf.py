@@ -1,0 +1,77 @@
+"""How fast our own arithmetic is beside public implementations, on this machine, as ratios from one run.
+
+``python benchmark/perf.py metrics`` needs PyIRSTDMetrics beside the benchmark; every subject says what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on sys.path, we need the repository root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import importlib
+import json
+import os
+from collections.abc import Sequence
+
+from benchmark.cli import EXIT_DONE, run_main
+from benchmark.errors import ConfigError
+
+SUBJECTS = {
+    "metrics": ("benchmark.timing.metrics", "counting and curves, against PyIRSTDMetrics and scikit-learn"),
+    "ipi": ("benchmark.timing.ipi", "the infrared patch-image method, against a plain implementation"),
+}
+PINNED = {
+    # Freed blocks go back to the kernel and are faulted in again at the allocator's whim: up to threefold times.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+    "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
+}
+EPILOG = """examples:
+  python benchmark/perf.py metrics                 table of times and ratios
+  python benchmark/perf.py metrics --rounds 11     more rounds, for a busy machine
+  python benchmark/perf.py ipi --json > ipi.json   every single time, as JSON"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Time one subject and print its comparisons."""
+    parser = argparse.ArgumentParser(prog="perf.py", description=__doc__.splitlines()[0], epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    subjects = "; ".join(f"{name}: {text}" for name, (_, text) in SUBJECTS.items())
+    parser.add_argument("subject", choices=sorted(SUBJECTS), help=subjects)
+    parser.add_argument("--rounds", type=int, default=5, help="timed calls of each side, in turn (default: 5)")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    args = parser.parse_args(argv)
+    if args.rounds < 1:
+        raise ConfigError(f"--rounds must be at least 1, got {args.rounds}")
+    found = importlib.import_module(SUBJECTS[args.subject][0]).comparisons(args.rounds)
+    if args.json:
+        print(json.dumps([comparison.to_dict() for comparison in found], indent=1))
+        return EXIT_DONE
+    rows = [("name", "ours ms", "reference ms", "ratio median [min..max]", "note")]
+    for row in (comparison.to_dict() for comparison in found):
+        rows.append((f"{row['name']} vs {row['reference']}", _median_ms(row["ours_seconds"]),
+                     _median_ms(row["reference_seconds"]),
+                     f"{row['ratio']:.1f} [{row['ratio_min']:.1f}..{row['ratio_max']:.1f}]", row["note"]))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return EXIT_DONE
+
+
+def pin_process() -> None:
+    """Start this command again with one thread and a fixed allocator setting, unless it already runs so."""
+    if any(os.environ.get(name) != value for name, value in PINNED.items()):
+        os.environ.update(PINNED)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _median_ms(seconds: list[float]) -> str:
+    return f"{sorted(seconds)[len(seconds) // 2] * 1e3:.3g}"
+
+
+if __name__ == "__main__":
+    pin_process()
+    sys.exit(run_main(main))

@@ -1,0 +1,254 @@
+"""What finished cells leave behind, and the store that keeps it: plain JSON, atomic files, no torch.
+
+A record holds everything that a table, figure or page needs, unrounded. It is written last and in one rename,
+so "the file exists and its checksum fits" is what *done* means. Nothing here knows how a cell is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from benchmark.errors import StoreError
+
+SCHEMA = 1
+RECORD_FILE = "record.json"
+PER_IMAGE_FILE = "per_image.jsonl"
+FAILURE_FILE = "failure.json"
+
+
+class Status(str, Enum):
+    """Everything a cell can be; nothing else is ever printed or stored as a status."""
+
+    DONE = "done"
+    FAILED = "failed"
+    STALE = "stale"
+    PENDING = "pending"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class CellKey:
+    """The place of a cell in the grid; two configs of one key are versions of the same cell."""
+
+    method: str
+    dataset: str
+    split: str
+    profile: str
+    seed: int
+
+    @property
+    def slot(self) -> str:
+        """Folder name of the cell, the same for every version of its config."""
+        return f"{self.method}__{self.dataset}__{self.split}__{self.profile}__s{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.method} / {self.dataset} / seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measured number, unrounded, with its 95 % interval."""
+
+    value: float | None
+    """None where the metric is undefined; ``reason`` then says why."""
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything a finished cell leaves. All fields hold JSON types only; NaN is not allowed anywhere.
+
+    ``metrics`` has the keys of ``benchmark.metrics.summary.summarise`` (fractions in [0, 1]; false alarms per
+    million pixels) and ``pixel_auc``, ``target_auc``, ``target_pauc``. ``roc`` holds equally long lists
+    ``thresholds, tpr, fpr, pd, fa``. ``cost``: parameters, trainable parameters, MACs, milliseconds an image,
+    seconds, peak memory in MiB. ``training``: epochs, chosen epoch, selection rule, curve. ``provenance``: git,
+    versions, hardware, data and weights fingerprints, times, command.
+    """
+
+    id: str
+    key: CellKey
+    config: dict[str, Any]
+    metrics: dict[str, Metric]
+    roc: dict[str, list[float]] = field(default_factory=dict)
+    cost: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types, with the schema number and a checksum over everything else."""
+        body = {"schema": SCHEMA} | asdict(self)
+        return body | {"checksum": _checksum(body)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Record:
+        """The record that ``to_dict`` described. Raises ``StoreError`` for another schema or a wrong checksum."""
+        if not isinstance(data, Mapping):
+            raise StoreError(f"record is a {type(data).__name__}, not an object")
+        body = {name: value for name, value in data.items() if name != "checksum"}
+        if body.pop("schema", None) != SCHEMA:
+            raise StoreError(f"record has schema {data.get('schema')!r}, this version reads {SCHEMA}")
+        if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
+            raise StoreError("record does not fit its checksum; it was edited or damaged")
+        try:
+            metrics = {name: Metric(**metric) for name, metric in body["metrics"].items()}
+            return cls(**(body | {"key": CellKey(**body["key"]), "metrics": metrics}))
+        except (KeyError, TypeError) as error:
+            raise StoreError(f"record lacks or has an unknown field: {error}") from error
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why the last attempt at a cell ended without a record."""
+
+    id: str
+    error: str
+    """One line for the table's footnote and the closing summary."""
+    traceback: str = ""
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one cell of a suite stands."""
+
+    key: CellKey
+    status: Status
+    reason: str = ""
+    """Why it failed, was skipped or is stale; empty for done and pending."""
+    record: Record | None = None
+
+
+@dataclass(frozen=True)
+class SuiteResult:
+    """A suite and the state of its cells: all that reports are made from.
+
+    ``suite`` is the resolved suite config: ``name, title, caption, published`` (key in ``published.yaml`` or None),
+    ``metrics`` (ordered metric names), ``methods`` and ``datasets`` (ordered lists of dicts with ``name, title``
+    and, for methods, ``type, reconstruction``; for datasets, ``real``), ``seeds``, ``profile``, ``protocol``,
+    ``notes`` (lines that must stand on every table, such as the demonstration notice).
+    """
+
+    suite: dict[str, Any]
+    outcomes: list[Outcome]
+
+    def records(self) -> list[Record]:
+        """Records of the cells that are done, in the order of the suite."""
+        return [outcome.record for outcome in self.outcomes if outcome.record is not None]
+
+
+class RecordStore:
+    """Cells on disk: ``<root>/cells/<slot>/record.json`` and its neighbours.
+
+    Raises:
+        StoreError: If the folder cannot be created or written; the message says what to do.
+    """
+
+    def __init__(self, root: Path, *, writable: bool = True) -> None:
+        self.root = Path(root)
+        if writable:
+            self._require_writable()
+
+    def folder(self, key: CellKey) -> Path:
+        """Where everything of this cell lies; not created here."""
+        return self.root / "cells" / key.slot
+
+    def get(self, key: CellKey) -> Record | None:
+        """The cell's record whatever its id, or None; a damaged one is set aside as ``record.json.damaged``."""
+        path = self.folder(key) / RECORD_FILE
+        try:
+            return Record.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, StoreError):
+            _set_aside(path)
+            return None
+
+    def put(self, record: Record, per_image: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Keep a finished cell: per-image counts first, the record last, each in one rename."""
+        folder = self.folder(record.key)
+        lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in per_image)
+        write_atomically(folder / PER_IMAGE_FILE, lines)
+        write_atomically(folder / RECORD_FILE, json.dumps(record.to_dict(), indent=1, allow_nan=False) + "\n")
+        (folder / FAILURE_FILE).unlink(missing_ok=True)
+
+    def discard_work(self, key: CellKey) -> None:
+        """Forget checkpoints, score maps and failures of a cell; its record stays until a new one replaces it."""
+        for path in (*self.folder(key).glob("train-*"), *self.folder(key).glob("scores-*")):
+            shutil.rmtree(path, ignore_errors=True)
+        (self.folder(key) / FAILURE_FILE).unlink(missing_ok=True)
+
+    def per_image(self, key: CellKey) -> list[dict[str, Any]]:
+        """The per-image counts of a cell, in test order; empty when there are none."""
+        path = self.folder(key) / PER_IMAGE_FILE
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+    def get_failure(self, key: CellKey) -> Failure | None:
+        """Why the last attempt failed, or None when there was none since the last success."""
+        try:
+            return Failure(**json.loads((self.folder(key) / FAILURE_FILE).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def put_failure(self, key: CellKey, failure: Failure) -> None:
+        """Keep the reason of a failed attempt beside whatever the cell had before."""
+        write_atomically(self.folder(key) / FAILURE_FILE, json.dumps(asdict(failure), indent=1) + "\n")
+
+    def outcome(self, key: CellKey, cell_id: str) -> Outcome:
+        """Status of a cell whose resolved config, data and weights have the identity ``cell_id``."""
+        record = self.get(key)
+        if record is not None and record.id == cell_id:
+            return Outcome(key, Status.DONE, record=record)
+        failure = self.get_failure(key)
+        if failure is not None and failure.id == cell_id:
+            return Outcome(key, Status.FAILED, failure.error)
+        if record is not None:
+            return Outcome(key, Status.STALE, "config, data or weights changed since this cell was run")
+        return Outcome(key, Status.PENDING)
+
+    def _require_writable(self) -> None:
+        try:
+            (self.root / "cells").mkdir(parents=True, exist_ok=True)
+            probe = self.root / f".write-test-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise StoreError(
+                f"cannot write to work folder {self.root}: {error.strerror}; choose another with --work-dir"
+            ) from error
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: temporary neighbour, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _checksum(body: Mapping[str, Any]) -> str:
+    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _set_aside(path: Path) -> None:
+    with contextlib.suppress(OSError):  # on a read-only store the record is ignored all the same
+        path.replace(path.with_name(path.name + ".damaged"))

@@ -1,0 +1,216 @@
+"""The command ``run.py``: plan a suite, run what is missing, rebuild its tables. Parses, calls and prints; no torch."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on sys.path, we need the repository root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import time
+from collections.abc import Sequence
+
+from benchmark import configs, provenance
+from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
+from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason
+from benchmark.errors import ConfigError
+from benchmark.records import Outcome, RecordStore, Status, SuiteResult
+from benchmark.suites import Cell, Plan, Selection, expand, load_suite
+
+PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
+
+EPILOG = """examples:
+  python benchmark/run.py --suite table1
+      everything this machine can do: with a GPU and data the paper's setting, otherwise a demonstration
+  python benchmark/run.py --suite table1 --profile fast --methods top_hat,acm --datasets nuaa-sirst --split official
+      two methods on one real dataset
+  python benchmark/run.py --suite table1 --profile fast --set train_cfg.max_epochs=20 --list
+      which cells that would be, and how each stands
+
+exit codes: 0 all done, 1 some cells missing (the report is made all the same), 2 bad usage or config, 130 interrupted
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    started = time.monotonic()
+    root = data_root(arguments.data_root)
+    profile, reason = _choose_profile(arguments.profile, root, arguments.device)
+    plan = expand(load_suite(arguments.suite), Selection(
+        profile=profile, data_root=root, methods=arguments.methods, datasets=arguments.datasets, seeds=arguments.seeds,
+        split=arguments.split, protocol=arguments.protocol,
+        overrides=[configs.parse_override(text) for text in arguments.set],
+    ))
+    readonly = arguments.list or arguments.dry_run
+    store = RecordStore(arguments.work_dir, writable=not readonly)
+    outcomes = {cell.key: store.outcome(cell.key, cell.id) for cell in plan.cells}
+    if not arguments.quiet:
+        _print_head(plan, profile, reason, root, store)
+    todo = _to_run(plan.cells, outcomes, force=arguments.force, retry_failed=arguments.retry_failed)
+    if readonly:
+        _print_cells(plan, outcomes, todo, store, dry_run=arguments.dry_run, verbose=arguments.verbose)
+        return EXIT_DONE
+    if todo and not arguments.collect:
+        outcomes |= _run(todo, store, arguments)
+    return _report(plan, outcomes, store, arguments.quiet, started)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="run.py", description="Run a suite: the cells (method × dataset × seed) of one table or figure. Finished "
+        "cells are kept and never run twice; the tables and the PDF are rebuilt from the records each time.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_argument_group("what to run")
+    what.add_argument("--suite", required=True, metavar="NAME|PATH",
+                      help=f"one of {', '.join(configs.known('suites'))}, or a config file")
+    what.add_argument("--methods", type=_names, metavar="A,B", help="only these methods (default: the suite's)")
+    what.add_argument("--datasets", type=_names, metavar="A,B",
+                      help="only these datasets, by name or by the path of a folder with images/ and masks/ (default: "
+                      f"the profile's; known: {', '.join(known_datasets())})")
+    what.add_argument("--seeds", type=_numbers, metavar="0,1", help="seeds (default: the suite's, else 0)")
+    what.add_argument("--profile", choices=configs.known("profiles"),
+                      help="how big a run is (default: paper with a GPU and data, else demo)")
+    what.add_argument("--split", metavar="NAME|PATH",
+                      help="'paper' (50/30/20 by hash), 'official', another list family of the dataset, or a path "
+                      "(default: the profile's)")
+    what.add_argument("--protocol", choices=PROTOCOLS, help="how targets are matched and counted (default: standard)")
+    what.add_argument("--set", action="append", default=[], metavar="A.B=C",
+                      help="change one config value in every cell that has it; repeatable")
+    where = parser.add_argument_group("where")
+    where.add_argument("--data-root", metavar="DIR",
+                       help="folder of the datasets (default: $IRSTD_DATA_ROOT, else data)")
+    where.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
+                       help="records, checkpoints and reports (default: %(default)s)")
+    where.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|cuda:N",
+                       help="(default: %(default)s: a GPU where there is one)")
+    how = parser.add_argument_group("how")
+    how.add_argument("--jobs", type=_positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
+    how.add_argument("--timeout", type=_seconds, metavar="30m", help="end a cell after this time (s, m or h)")
+    how.add_argument("--force", action="store_true", help="run finished cells again")
+    how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
+    how.add_argument("--fail-fast", action="store_true", help="start no further cell after a failure")
+    look = parser.add_argument_group("look, do not run")
+    look.add_argument("--list", action="store_true", help="print the cells and how each stands")
+    look.add_argument("--dry-run", action="store_true", help="print what would run; with -v the resolved configs")
+    look.add_argument("--collect", action="store_true", help="make tables and PDF from what exists")
+    loud = parser.add_mutually_exclusive_group()
+    loud.add_argument("-v", "--verbose", action="store_true", help="say more")
+    loud.add_argument("-q", "--quiet", action="store_true", help="print only the final line")
+    return parser
+
+
+def _choose_profile(asked: str | None, root: Path, device: str) -> tuple[str, str]:
+    if asked:
+        return asked, "as asked"
+    gpu = bool(provenance.gpus()) and device != "cpu"
+    present = any(not missing_reason(load_dataset_config(name), root)
+                  for name in configs.load("profiles", "paper")["profile"]["datasets"])
+    if gpu and present:
+        return "paper", "a GPU and data were found"
+    lacking = " and ".join(what for what, found in (("no GPU", gpu), ("no data", present)) if not found)
+    return "demo", f"{lacking} found; --profile chooses another"
+
+
+def _to_run(cells: Sequence[Cell], outcomes: dict, *, force: bool, retry_failed: bool) -> list[Cell]:
+    wanted = {Status.PENDING, Status.STALE}
+    if force:
+        wanted |= {Status.DONE, Status.FAILED}
+    if retry_failed:
+        wanted.add(Status.FAILED)
+    return [cell for cell in cells if outcomes[cell.key].status in wanted]
+
+
+def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace) -> dict:
+    from benchmark import schedule
+    from benchmark.progress import Display
+
+    options = schedule.Options(jobs=arguments.jobs, device=arguments.device, timeout=arguments.timeout,
+                               fail_fast=arguments.fail_fast, command=provenance.command())
+    if arguments.force:
+        for cell in todo:
+            store.discard_work(cell.key)
+    with Display(todo, sys.stdout, quiet=arguments.quiet, verbose=arguments.verbose) as display:
+        return {outcome.key: outcome for outcome in schedule.run(todo, store, options, display.hear)}
+
+
+def _report(plan: Plan, outcomes: dict, store: RecordStore, quiet: bool, started: float) -> int:
+    from reports.build import build_report
+
+    from benchmark.progress import describe, duration, tally
+
+    ordered = plan.ordered(outcomes)
+    written = build_report(SuiteResult(plan.suite, ordered), store.root / plan.suite["name"])
+    failed = [outcome for outcome in ordered if outcome.status is Status.FAILED]
+    for outcome in failed if not quiet else []:
+        print(f"{outcome.key}  {describe(outcome)} → {store.folder(outcome.key) / 'cell.log'}")
+    complete = all(outcome.status in (Status.DONE, Status.SKIPPED) for outcome in ordered)
+    print(f"{plan.suite['name']} · {tally(ordered)} · {duration(time.monotonic() - started)} · "
+          f"{' '.join(str(path) for path in written.values())}")
+    return EXIT_DONE if complete else EXIT_INCOMPLETE
+
+
+def _print_head(plan: Plan, profile: str, reason: str, root: Path, store: RecordStore) -> None:
+    names = ", ".join(f"{dataset['name']} ({dataset['split']})" for dataset in plan.suite["datasets"])
+    print(f"{plan.suite['name']} · profile {profile} ({reason}) · {names} · data {root} · work {store.root}")
+    for note in plan.suite["notes"]:
+        print(f"note: {note}")
+
+
+def _print_cells(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStore, *, dry_run: bool,
+                 verbose: bool) -> None:
+    import json
+
+    from benchmark.progress import describe, tally
+
+    ids = {cell.key: cell for cell in plan.cells}
+    running = {cell.key for cell in todo}
+    ordered: list[Outcome] = plan.ordered(outcomes)
+    for outcome in ordered:
+        if dry_run and outcome.key not in running:
+            continue
+        cell = ids.get(outcome.key)
+        print(f"{cell.id if cell else '-' * 16}  {str(outcome.key):40}  {describe(outcome)}")
+        if verbose and cell:
+            print(json.dumps(cell.config, indent=2, ensure_ascii=False))
+    verb = f"{len(todo)} would run" if dry_run else tally(ordered)
+    print(f"{plan.suite['name']} · {verb} · {store.root}")
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in _names(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected whole numbers like 0,1,2, got {text!r}") from error
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
+    try:
+        return float(text[:-1]) * unit if unit else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a time like 90s, 30m or 6h, got {text!r}") from error
+
+
+def _device(text: str) -> str:
+    if text not in ("auto", "cpu") and not (text.startswith("cuda:") and text[5:].isdigit()):
+        raise argparse.ArgumentTypeError(f"expected auto, cpu or cuda:N, got {text!r}")
+    if text.startswith("cuda:") and int(text[5:]) >= len(provenance.gpus()):
+        raise ConfigError(f"--device {text}: this machine shows {len(provenance.gpus())} GPUs; use --device cpu")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

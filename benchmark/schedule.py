@@ -1,0 +1,163 @@
+"""Running cells side by side, each in a process of its own; a crash of one never touches another. Imports no torch.
+
+Children are forked from a server that has imported the stack once. They report through a pipe; the parent turns
+every ending, orderly or not, into an outcome and never raises for a cell.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmark.records import Failure, Outcome, RecordStore, Status
+from benchmark.suites import Cell
+
+PROJECT = Path(__file__).resolve().parents[1]
+PRELOAD = "benchmark.engine.preload"
+GRACE_SECONDS = 5.0
+
+Listener = Callable[[Cell, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: cells at once, device, seconds allowed to a cell, whether to stop at a failure."""
+
+    jobs: int = 1
+    device: str = "auto"
+    timeout: float | None = None
+    fail_fast: bool = False
+    command: str = ""
+
+
+@dataclass
+class _Child:
+    cell: Cell
+    process: Any
+    pipe: Connection
+    started: float = field(default_factory=time.monotonic)
+    ending: dict[str, Any] | None = None
+
+
+def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Listener) -> list[Outcome]:
+    """Run the cells, at most ``options.jobs`` at once, in their order.
+
+    ``listen`` hears ``started``, ``progress``, ``done`` and ``failed`` events of each cell. An interrupt ends the
+    children and is raised again; what they had trained so far is on disk.
+
+    Returns:
+        One outcome for each cell that was started.
+    """
+    context = _context()
+    waiting, running, outcomes = list(cells), [], []
+    try:
+        while waiting or running:
+            while waiting and len(running) < options.jobs:
+                running.append(_start(context, waiting.pop(0), store, options))
+                listen(running[-1].cell, {"kind": "started"})
+            for child in _wait(running):
+                _drain(child, listen)
+                if child.process.is_alive() and not _overdue(child, options.timeout):
+                    continue
+                running.remove(child)
+                outcome = _finish(child, store, options)
+                outcomes.append(outcome)
+                listen(child.cell, {"kind": outcome.status.value, "outcome": outcome,
+                                    "seconds": time.monotonic() - child.started})
+                if outcome.status is Status.FAILED and options.fail_fast:
+                    waiting.clear()
+    finally:
+        for child in running:
+            _end(child)
+    return outcomes
+
+
+def _context() -> Any:
+    context = multiprocessing.get_context("forkserver")
+    # The server is a fresh interpreter that does not inherit sys.path, and it ignores a preload it cannot import.
+    paths = [str(PROJECT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+    context.set_forkserver_preload([PRELOAD])
+    return context
+
+
+def _start(context: Any, cell: Cell, store: RecordStore, options: Options) -> _Child:
+    from benchmark.child import main  # named by its module, so that the child finds it without this one's state
+
+    receiver, sender = context.Pipe(duplex=False)
+    threads = max(1, _cores() // options.jobs)
+    arguments = (cell, str(store.root), sender, options.device, threads, options.command)
+    process = context.Process(target=main, args=arguments, name=cell.key.slot)
+    process.start()
+    sender.close()
+    return _Child(cell, process, receiver)
+
+
+def _wait(running: list[_Child]) -> list[_Child]:
+    handles = [child.process.sentinel for child in running]
+    handles += [child.pipe for child in running if not child.pipe.closed]
+    multiprocessing.connection.wait(handles, timeout=1.0)
+    return list(running)
+
+
+def _drain(child: _Child, listen: Listener) -> None:
+    try:
+        while not child.pipe.closed and child.pipe.poll():
+            event = child.pipe.recv()
+            if event["kind"] == "progress":
+                listen(child.cell, event)
+            else:
+                child.ending = event
+    except (EOFError, OSError):
+        child.pipe.close()
+
+
+def _overdue(child: _Child, timeout: float | None) -> bool:
+    return timeout is not None and time.monotonic() - child.started > timeout
+
+
+def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
+    cell = child.cell
+    if child.process.is_alive():
+        _end(child)
+        child.ending = {"kind": "failed", "error": f"timed out after {options.timeout:.0f} s; what was trained is "
+                        "kept, raise --timeout and use --retry-failed to go on"}
+    child.process.join()
+    _drain(child, lambda cell, event: None)
+    record = store.get(cell.key)
+    if child.ending == {"kind": "done"} and record is not None and record.id == cell.id:
+        return Outcome(cell.key, Status.DONE, record=record)
+    ending = child.ending or {"error": _describe_exit(child.process.exitcode)}
+    error = ending.get("error", "ended without leaving its record")
+    previous = store.get_failure(cell.key)
+    attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1
+    store.put_failure(cell.key, Failure(cell.id, error, ending.get("traceback", ""), attempts))
+    return Outcome(cell.key, Status.FAILED, error)
+
+
+def _describe_exit(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        hint = " (often the system's answer to too little memory)" if name == "SIGKILL" else ""
+        return f"process ended by {name}{hint}"
+    return f"process ended with exit code {code} and no record"
+
+
+def _end(child: _Child) -> None:
+    child.process.terminate()
+    child.process.join(GRACE_SECONDS)
+    if child.process.is_alive():
+        child.process.kill()
+        child.process.join()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,179 @@
+"""From a suite to its cells: names are checked, configs resolved, identities computed. Nothing is run, no torch.
+
+A cell's identity is a hash of its resolved config, of the data it reads and of the weights it starts from. Change
+any of them and the cell is stale; change anything else and it is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmark import configs
+from benchmark.datasets.catalog import load_dataset_config, missing_reason, open_dataset
+from benchmark.errors import ConfigError, unknown_name
+from benchmark.records import CellKey, Outcome, Status
+
+# Keys that only say how the finished scores are counted; a training need not be repeated when they change.
+COUNTING_KEYS = ("evaluation",)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one dataset with one seed, ready to be run."""
+
+    key: CellKey
+    config: dict[str, Any]
+    data_root: str
+    """Where the data lies; not part of the identity, the fingerprint of the data is."""
+    data_fingerprint: str
+    weights_fingerprint: str = ""
+
+    @property
+    def id(self) -> str:
+        """16 hex digits over config, data and weights."""
+        return self._hash(self.config)
+
+    @property
+    def training_id(self) -> str:
+        """Like ``id``, but the same for cells that differ only in how they are counted."""
+        return self._hash({name: value for name, value in self.config.items() if name not in COUNTING_KEYS})
+
+    def _hash(self, config: dict[str, Any]) -> str:
+        content = [config, self.data_fingerprint, self.weights_fingerprint]
+        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user asked for; None means the suite's or the profile's own choice."""
+
+    profile: str
+    data_root: Path
+    methods: Sequence[str] | None = None
+    datasets: Sequence[str] | None = None
+    seeds: Sequence[int] | None = None
+    split: str | None = None
+    protocol: str | None = None
+    overrides: Sequence[tuple[str, Any]] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resolved suite (as ``SuiteResult.suite``), its cells, and the cells that cannot run, with reasons."""
+
+    suite: dict[str, Any]
+    cells: list[Cell]
+    skipped: list[Outcome]
+
+    def ordered(self, outcomes: dict[CellKey, Outcome]) -> list[Outcome]:
+        """Outcomes of all cells in the order of the suite, the skipped ones included."""
+        found = {outcome.key: outcome for outcome in self.skipped} | outcomes
+        suite = self.suite
+        keys = [CellKey(method["name"], dataset["name"], dataset["split"], suite["profile"], seed)
+                for dataset in suite["datasets"] for method in suite["methods"] for seed in suite["seeds"]]
+        return [found[key] for key in keys if key in found]
+
+
+def load_suite(name_or_path: str) -> dict[str, Any]:
+    """The ``suite`` dict of ``configs/suites/<name>.py`` or of a config file given by path.
+
+    Raises:
+        ConfigError: For an unknown name, a broken file, or a suite with unknown or missing keys.
+    """
+    path = Path(name_or_path)
+    content = configs.load_file(path) if path.suffix == ".py" else configs.load("suites", name_or_path)
+    suite = content.get("suite")
+    required, optional = {"name", "title", "metrics", "methods"}, {"published", "datasets", "seeds", "notes", "labels"}
+    if not isinstance(suite, dict) or not required <= suite.keys() or not suite.keys() <= required | optional:
+        raise ConfigError(f"{name_or_path}: a suite is a dict with {', '.join(sorted(required))} and optionally "
+                          f"{', '.join(sorted(optional))}")
+    return suite
+
+
+def expand(suite: dict[str, Any], selection: Selection) -> Plan:
+    """Every cell of the suite under the selection, with what cannot run set apart as skipped.
+
+    Raises:
+        ConfigError: For unknown methods, datasets, splits, protocols or overrides; nothing is planned then.
+        DataError: When the split lists of a present dataset are inconsistent, or no dataset is present at all.
+    """
+    profile = configs.load("profiles", selection.profile)
+    planned = profile["profile"]
+    names = list(selection.methods or suite["methods"])
+    for name in names:
+        if name not in suite["methods"] and name not in configs.known("methods"):
+            raise ConfigError(unknown_name("method", name, {*suite["methods"], *configs.known("methods")}))
+    methods = {name: configs.load("methods", name) if name in configs.known("methods") else None for name in names}
+    wanted = selection.datasets or suite.get("datasets") or planned["datasets"]
+    datasets = [load_dataset_config(name) for name in wanted]
+    seeds = list(selection.seeds if selection.seeds is not None else suite.get("seeds") or planned["seeds"])
+    cells: list[Cell] = []
+    skipped: list[Outcome] = []
+    described = []
+    for dataset in datasets:
+        split = _choose_split(dataset, selection.split, planned["split"])
+        described.append({"name": dataset["name"], "title": dataset["title"], "real": dataset["real"], "split": split})
+        absent = missing_reason(dataset, selection.data_root)
+        for name, seed in ((name, seed) for name in names for seed in seeds):
+            key = CellKey(name, dataset["name"], split, planned["name"], seed)
+            if methods[name] is None:
+                skipped.append(Outcome(key, Status.SKIPPED, "not implemented in this version"))
+            elif absent:
+                skipped.append(Outcome(key, Status.SKIPPED, absent))
+            else:
+                config = configs.compose(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
+                                         protocol=selection.protocol, overrides=selection.overrides)
+                cells.append(_cell(key, config, selection.data_root))
+    if not cells and skipped and all(methods.values()):
+        raise ConfigError(f"no dataset to run on: {skipped[0].reason}")
+    configs.check_overrides(selection.overrides, [_unset(profile, methods[cell.key.method], cell) for cell in cells])
+    resolved = {
+        "name": suite["name"], "title": suite["title"], "published": suite.get("published"),
+        "metrics": suite["metrics"], "methods": [_describe(suite, name, methods[name]) for name in names],
+        "datasets": described, "seeds": seeds, "profile": planned["name"], "profile_title": planned["title"],
+        "protocol": selection.protocol or profile["evaluation"]["protocol"],
+        "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())),
+    }
+    return Plan(resolved, cells, skipped)
+
+
+def _cell(key: CellKey, config: dict[str, Any], root: Path) -> Cell:
+    source = open_dataset(config["dataset"], root, config["split"], config["seed"])
+    for part in ("train", "test") if config["method"]["trainable"] else ("test",):
+        if not source.ids(part):
+            raise ConfigError(f"{key.dataset}: split {config['split']!r} has no {part} images, {key.method} needs them")
+    if config.get("selection") == "auto":
+        config["selection"] = "val-best" if source.ids("val") else "last"
+    if config.get("selection") == "val-best" and not source.ids("val"):
+        raise ConfigError(f"{key.dataset}: selection 'val-best' needs validation images, split {config['split']!r} has "
+                          "none; use --set selection=last")
+    if "selection" in config and config["selection"] not in configs.SELECTIONS:
+        raise ConfigError(unknown_name("selection", config["selection"], configs.SELECTIONS))
+    return Cell(key, config, str(root), source.fingerprint())
+
+
+def _unset(profile: dict[str, Any], method: dict[str, Any] | None, cell: Cell) -> dict[str, Any]:
+    # The config before --set, to say of each override whether its path and kind exist there.
+    dataset = cell.config["dataset"]
+    return configs.compose(profile=profile, method=method or {}, dataset=dataset, split=cell.config["split"],
+                           seed=cell.config["seed"], protocol=None, overrides=())
+
+
+def _choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:
+    if asked is not None:
+        return asked  # checked when the dataset is opened, which knows its lists
+    offered = {"paper", *dataset.get("splits", {})} if dataset["layout"] == "folder" else {dataset["default_split"]}
+    return preferred if preferred in offered else dataset["default_split"]
+
+
+def _describe(suite: dict[str, Any], name: str, config: dict[str, Any] | None) -> dict[str, Any]:
+    if config is None:
+        title, kind = suite.get("labels", {}).get(name, (name, ""))
+        return {"name": name, "title": title, "type": kind, "reconstruction": False}
+    method = config["method"]
+    return {field: method[field] for field in ("name", "title", "type", "reconstruction")}

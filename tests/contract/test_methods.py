@@ -1,0 +1,151 @@
+"""What every registered method promises; a new config under configs/methods is tested by being there."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import torch
+
+from benchmark import configs
+
+METHODS = configs.known("methods")
+SIZES = [(96, 135), (256, 256), (388, 456)]
+
+
+def load(name):
+    return configs.load("methods", name)
+
+
+def build(name, stack):
+    from mmengine.utils import import_modules_from_strings
+    from mmseg.registry import MODELS
+
+    config = load(name)
+    import_modules_from_strings(config["custom_imports"]["imports"])
+    torch.manual_seed(0)
+    return MODELS.build(config["model"])
+
+
+TRAINABLE = [name for name in METHODS if load(name)["method"]["trainable"]]
+CLASSICAL = [name for name in METHODS if not load(name)["method"]["trainable"]]
+
+
+def batch(shape, count=2, targets=True):
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(count, 1, *shape, generator=generator)
+    samples = []
+    for index in range(count):
+        mask = torch.zeros(1, *shape, dtype=torch.uint8)
+        if targets:
+            row, column = 20 + 10 * index, 30 + 5 * index
+            mask[:, row:row + 4, column:column + 4] = 1
+            images[index, :, row:row + 4, column:column + 4] += 4
+        sample = SegDataSample(gt_sem_seg=PixelData(data=mask))
+        sample.set_metainfo({"img_shape": shape, "count_shape": shape, "img_id": str(index), "text": None})
+        samples.append(sample)
+    return images, samples
+
+
+def test_every_method_of_the_house_is_found():
+    assert {"top_hat", "ipi", "acm"} <= set(METHODS)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_config_says_who_the_method_is(name):
+    method = load(name)["method"]
+    assert method["name"] == name
+    assert set(method) >= {"title", "type", "year", "trainable", "reconstruction", "paper"}
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_loss_is_finite_and_falls_within_twenty_steps(name, stack):
+    model = build(name, stack).train()
+    images, samples = batch((96, 96))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(20):
+        loss = model(images, samples, mode="loss")["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0] - 0.01, losses
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+@pytest.mark.parametrize("shape", SIZES)
+def test_scores_have_the_shape_of_the_image_and_are_probabilities(name, shape, stack):
+    model = build(name, stack).eval()
+    images, samples = batch(shape, count=1)
+    with torch.no_grad():
+        score = model(images, samples, mode="predict")[0].pred_score.data
+    assert score.shape == (1, *shape) and score.dtype == torch.float32
+    assert score.min() >= 0 and score.max() <= 1
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_a_batch_of_two_gives_what_two_batches_of_one_give(name, stack):
+    model = build(name, stack).eval()
+    images, _ = batch((64, 80))
+    with torch.no_grad():
+        together = model(images)
+        apart = torch.cat([model(images[:1]), model(images[1:])])
+    assert torch.allclose(together, apart, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_evaluation_is_deterministic_and_the_state_dict_round_trips(name, stack):
+    images, _ = batch((64, 64))
+    first, second = build(name, stack).eval(), build(name, stack).eval()
+    for parameter in second.parameters():
+        parameter.data.zero_()
+    second.load_state_dict(first.state_dict())
+    with torch.no_grad():
+        assert torch.equal(first(images), first(images))
+        assert torch.equal(first(images), second(images))
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_an_image_without_targets_gives_a_finite_loss_and_gradient(name, stack):
+    model = build(name, stack).train()
+    images, samples = batch((64, 64), targets=False)
+    loss = model(images, samples, mode="loss")["loss"]
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("name", TRAINABLE)
+def test_parameter_count_is_the_one_in_the_configs_docstring(name, stack, project):
+    text = (project / "configs" / "methods" / f"{name}.py").read_text(encoding="utf-8")
+    stated = re.search(r"^Parameters: ([\d,]+)", text, re.MULTILINE)
+    assert stated, f"configs/methods/{name}.py: the docstring has no line 'Parameters: N'"
+    count = sum(parameter.numel() for parameter in build(name, stack).parameters())
+    assert count == int(stated[1].rstrip(",").replace(",", ""))
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+@pytest.mark.parametrize("shape", [(96, 135), (64, 64)])
+def test_classical_score_maps_find_a_bright_spot(name, shape, stack):
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    image = 60 + 20 * np.sin(columns / 25) + np.random.default_rng(0).normal(0, 1, shape)
+    image += 120 * np.exp(-((rows - 40) ** 2 + (columns - 30) ** 2) / (2 * 1.5**2))
+    image = image.clip(0, 255).astype(np.uint8)
+    method = build(name, stack)
+    score = method.score(image)
+    assert score.shape == shape and score.dtype == np.float32
+    assert score.min() >= 0 and score.max() <= 1
+    assert np.unravel_index(score.argmax(), shape) == (40, 30)
+    assert score[40, 30] > 0.5
+    assert np.array_equal(score, method.score(image))
+
+
+@pytest.mark.parametrize("name", CLASSICAL)
+def test_classical_score_maps_of_a_constant_image_are_zero(name, stack):
+    assert not build(name, stack).score(np.full((64, 70), 9, np.uint8)).any()

@@ -1,0 +1,220 @@
+"""``run.py`` as a user meets it: through the command line, on small generated data, killed, broken and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+# One small cell of each kind: half a minute for all of this file on two cores.
+SMALL = ["--profile", "demo", "--device", "cpu", "--set", "train_cfg.max_epochs=3",
+         "--set", "dataset.counts={'train': 12, 'val': 4, 'test': 6}", "--set", "evaluation.bootstrap=50",
+         "--set", "train_cfg.val_interval=1"]
+
+
+def run(*arguments: str, work: Path, timeout: float = 300, **more) -> subprocess.CompletedProcess:
+    command = [sys.executable, "benchmark/run.py", *arguments, "--work-dir", str(work)]
+    environment = {**os.environ, "IRSTD_DATA_ROOT": str(work / "no-data-here")} | more.pop("env", {})
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=environment,
+                          cwd=Path(__file__).resolve().parents[2], **more)
+
+
+def table1(*arguments: str, work: Path, **more) -> subprocess.CompletedProcess:
+    return run("--suite", "table1", *SMALL, *arguments, work=work, **more)
+
+
+def record(work: Path, method: str) -> dict:
+    (path,) = work.glob(f"cells/{method}__*/record.json")
+    return json.loads(path.read_text())
+
+
+def results(work: Path, method: str) -> tuple:
+    """What must be equal bit for bit between two runs of one cell."""
+    found = record(work, method)
+    (rows,) = work.glob(f"cells/{method}__*/per_image.jsonl")
+    return found["id"], found["metrics"], found["roc"], found["training"].get("weights_sha256"), rows.read_text()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A work folder in which Top-Hat and ACM are done."""
+    work = tmp_path_factory.mktemp("finished")
+    result = table1("--methods", "top_hat,acm", work=work)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return work
+
+
+def test_help_and_list_answer_at_once_and_import_no_torch(tmp_path):
+    for arguments in (["--help"], ["--suite", "table1", "--list"]):
+        code = ("import sys, time; start = time.perf_counter(); sys.argv = ['run.py', *sys.argv[1:]]\n"
+                "import runpy\n"
+                "try: runpy.run_path('benchmark/run.py', run_name='__main__')\n"
+                "except SystemExit as end: assert not end.code, end.code\n"
+                "print('torch' in sys.modules, time.perf_counter() - start)")
+        environment = {**os.environ, "IRSTD_DATA_ROOT": str(tmp_path)}
+        command = [sys.executable, "-c", code, *arguments, "--work-dir", str(tmp_path)]
+        seconds = []
+        for _ in range(3):  # the first may find a cold disk cache
+            result = subprocess.run(command, capture_output=True, text=True, env=environment, check=True,
+                                    cwd=Path(__file__).resolve().parents[2])
+            imported, elapsed = result.stdout.splitlines()[-1].split()
+            assert imported == "False"
+            seconds.append(float(elapsed))
+        assert min(seconds) < 1.0
+
+
+def test_a_bare_machine_is_told_what_it_gets_in_the_first_lines(tmp_path):
+    result = run("--suite", "table1", "--list", work=tmp_path)
+    head = result.stdout.splitlines()[:2]
+    assert "profile demo (no GPU and no data found" in head[0] or "profile demo (no data found" in head[0]
+    assert head[1].startswith("note: Demonstration")
+    assert "synth-sirst" in head[0]
+    assert not list(tmp_path.iterdir())  # --list leaves nothing behind
+
+
+def test_a_finished_suite_leaves_records_tables_and_a_pdf(finished):
+    names = {path.name for path in (finished / "table1").iterdir()}
+    assert {"table1.md", "table1.csv", "table1.tex", "table1.json", "table1.pdf"} <= names
+    assert (finished / "table1" / "table1.pdf").read_bytes().startswith(b"%PDF")
+    markdown = (finished / "table1" / "table1.md").read_text()
+    assert "Demonstration" in markdown and "ACM" in markdown and "Top-Hat" in markdown
+
+
+def test_a_record_says_where_its_numbers_come_from(finished):
+    found = record(finished, "acm")
+    assert found["provenance"]["data"]["real"] is False
+    assert found["provenance"]["weights"]["kind"] == "random"
+    assert found["provenance"]["device"] == "cpu" and found["provenance"]["versions"]["torch"]
+    assert found["training"]["epochs"] == 3 and found["training"]["selection"] == "val-best"
+    assert len(found["training"]["curve"]) == 3 and all("loss" in row for row in found["training"]["curve"])
+    assert found["cost"]["params"] == 385_637 and found["cost"]["macs"] > 1e8 and found["cost"]["peak_memory_mb"] > 50
+    assert found["config"]["train_cfg"]["max_epochs"] == 3
+    assert len(found["roc"]["thresholds"]) == len(found["roc"]["pd"]) >= 100
+
+
+def test_the_same_command_again_runs_nothing_and_rebuilds_the_same_tables(finished):
+    before = {path.name: path.read_bytes() for path in (finished / "table1").iterdir() if path.is_file()}
+    started = time.monotonic()
+    result = table1("--methods", "top_hat,acm", "--device", "cpu", work=finished)
+    assert result.returncode == 0 and "2 done" in result.stdout and "[1/" not in result.stdout
+    assert time.monotonic() - started < 30
+    after = {path.name: path.read_bytes() for path in (finished / "table1").iterdir() if path.is_file()}
+    assert before == after
+
+
+def test_a_changed_config_value_makes_that_cell_alone_stale(finished):
+    result = table1("--methods", "top_hat,acm", "--set", "optim_wrapper.optimizer.lr=0.01", "--list", work=finished)
+    statuses = {line.split()[1]: line for line in result.stdout.splitlines() if " / " in line}
+    assert "stale" in statuses["acm"] and "done" in statuses["top_hat"]
+
+
+def test_counting_anew_does_not_train_anew(finished):
+    weights = record(finished, "acm")["training"]["weights_sha256"]
+    checkpoint = next(finished.glob("cells/acm__*/train-*/*.pth"))
+    stamp = checkpoint.stat().st_mtime_ns
+    result = table1("--methods", "acm", "--protocol", "overlap", work=finished)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert record(finished, "acm")["training"]["weights_sha256"] == weights
+    assert checkpoint.stat().st_mtime_ns == stamp
+    assert table1("--methods", "acm", work=finished).returncode == 0  # back to the standard protocol
+
+
+def test_collect_makes_a_partial_report_and_says_so_by_its_exit_code(finished):
+    result = table1("--methods", "top_hat,ipi", "--collect", work=finished)
+    assert result.returncode == 1 and "1 done, 1 pending" in result.stdout
+    assert "not run" in (finished / "table1" / "table1.md").read_text().lower()
+    assert table1("--methods", "top_hat,acm", "--collect", work=finished).returncode == 0
+
+
+def test_a_killed_run_ends_with_the_same_bits_as_one_that_was_not(finished, tmp_path):
+    command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, "--methods", "acm",
+               "--work-dir", str(tmp_path)]
+    project = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "IRSTD_DATA_ROOT": str(tmp_path / "none")}
+    for wanted in ("epoch_1.pth", "epoch_2.pth"):  # killed once in the second epoch, once in the third
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=project,
+                                 env=environment)
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(f"cells/acm__*/train-*/{wanted}")):
+            assert time.monotonic() < deadline and child.poll() is None, f"{wanted} never came"
+            time.sleep(0.02)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        assert not list(tmp_path.glob("cells/acm__*/record.json"))
+    result = table1("--methods", "acm", work=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert results(tmp_path, "acm") == results(finished, "acm")
+
+
+def test_a_cell_that_fails_is_a_row_and_the_rest_goes_on(tmp_path):
+    arguments = ["--methods", "acm,top_hat", "--set", "optim_wrapper.optimizer.type=NoSuchOptimizer"]
+    result = table1(*arguments, work=tmp_path)
+    assert result.returncode == 1
+    assert "1 done, 1 failed" in result.stdout and "NoSuchOptimizer" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
+    failure = json.loads(next(tmp_path.glob("cells/acm__*/failure.json")).read_text())
+    assert failure["attempts"] == 1 and "Traceback" in failure["traceback"]
+    again = table1(*arguments, work=tmp_path)
+    assert again.returncode == 1 and "[1/" not in again.stdout  # a failure is not tried again unless asked
+    assert table1(*arguments, "--retry-failed", work=tmp_path).returncode == 1
+    assert json.loads(next(tmp_path.glob("cells/acm__*/failure.json")).read_text())["attempts"] == 2
+
+
+def test_a_cell_over_its_time_is_ended_and_says_so(tmp_path):
+    result = table1("--methods", "acm", "--set", "train_cfg.max_epochs=500", "--timeout", "8s", work=tmp_path)
+    assert result.returncode == 1 and "timed out after 8 s" in result.stdout
+
+
+def test_two_jobs_give_the_same_classical_scores_as_one(finished, tmp_path):
+    result = table1("--methods", "top_hat,ipi", "--jobs", "2", work=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert results(tmp_path, "top_hat")[1:] == results(finished, "top_hat")[1:]
+
+
+def test_quiet_prints_one_line(finished):
+    result = table1("--methods", "top_hat,acm", "-q", work=finished)
+    assert len(result.stdout.splitlines()) == 1 and "table1.pdf" in result.stdout
+
+
+def test_an_interrupt_ends_with_130_and_loses_nothing(tmp_path):
+    command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, "--methods", "acm",
+               "--set", "train_cfg.max_epochs=500", "--work-dir", str(tmp_path)]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                             cwd=Path(__file__).resolve().parents[2])
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("cells/acm__*/train-*/epoch_1.pth")):
+        assert time.monotonic() < deadline and child.poll() is None
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    _, stderr = child.communicate(timeout=60)
+    assert child.returncode == 130 and stderr.startswith("interrupted;") and len(stderr.splitlines()) == 1
+    assert list(tmp_path.glob("cells/acm__*/train-*/epoch_*.pth"))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--suite", "table11"], "unknown suite 'table11'; did you mean table1?"),
+    (["--suite", "table1", "--methods", "tophat"], "unknown method 'tophat'; did you mean top_hat"),
+    (["--suite", "table1", "--datasets", "nuaa"], "unknown dataset 'nuaa'; did you mean"),
+    (["--suite", "table1", "--methods", "acm", "--set", "train_cfg.max_epoch=9"], "did you mean train_cfg.max_epochs"),
+    (["--suite", "table1", "--set", "nonsense"], "expected KEY=VALUE"),
+    (["--suite", "table1", "--split", "offical", "--datasets", "synth-sirst"], "offical"),
+    (["--suite", "table1", "--profile", "fast"], "run `python benchmark/data.py prepare"),
+    (["--suite", "no/such/suite.py"], "no such config file"),
+])
+def test_wrong_usage_is_one_line_and_exit_code_2(arguments, message, tmp_path):
+    result = run(*arguments, work=tmp_path)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert len(result.stderr.splitlines()) == 1 and message in result.stderr
+    assert not (tmp_path / "cells").exists()
+
+
+def test_a_work_folder_that_cannot_be_written_is_one_line_and_exit_code_2(tmp_path):
+    (tmp_path / "file").write_text("")
+    result = run("--suite", "table1", work=tmp_path / "file")
+    assert result.returncode == 2 and len(result.stderr.splitlines()) == 1 and "--work-dir" in result.stderr

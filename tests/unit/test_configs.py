@@ -1,0 +1,89 @@
+"""Composing configs, and overrides that cannot be mistyped."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmark import configs
+from benchmark.errors import ConfigError
+
+DATASET = {"name": "toy", "title": "Toy", "layout": "folder", "real": True, "default_split": "official"}
+
+
+def compose(method="acm", profile="fast", overrides=(), dataset=DATASET, **more):
+    return configs.compose(
+        profile=configs.load("profiles", profile), method=configs.load("methods", method), dataset=dataset,
+        split="official", seed=3, protocol=more.get("protocol"), overrides=overrides)
+
+
+def test_the_method_wins_over_the_profile_and_the_profile_over_the_base():
+    config = compose()
+    assert config["optim_wrapper"]["optimizer"]["type"] == "Adagrad"  # acm's; the base has Adam
+    assert config["train_dataloader"]["batch_size"] == 8
+    assert config["seed"] == 3 and config["split"] == "official"
+
+
+def test_a_methods_own_recipe_applies_only_in_its_profile():
+    assert compose(profile="paper")["train_cfg"]["max_epochs"] == 300
+    assert compose(profile="fast")["train_cfg"]["max_epochs"] != 300
+
+
+def test_an_untrained_method_keeps_no_training_key_that_could_make_it_stale():
+    config = compose("top_hat")
+    assert not set(configs.TRAINING_KEYS) & config.keys()
+    assert config["evaluation"]["protocol"] == "standard"
+
+
+def test_synthetic_sizes_of_a_profile_do_not_touch_real_datasets():
+    synthetic = DATASET | {"layout": "synthetic", "size": [256, 256]}
+    assert compose(profile="demo", dataset=synthetic)["dataset"]["size"] == [128, 128]
+    assert "size" not in compose(profile="demo")["dataset"]
+
+
+def test_override_changes_the_named_value_only():
+    before, after = compose(), compose(overrides=[("train_cfg.max_epochs", 2)])
+    assert after["train_cfg"].pop("max_epochs") == 2
+    before["train_cfg"].pop("max_epochs")
+    assert before == after
+
+
+def test_a_mistyped_override_is_refused_with_the_near_match():
+    with pytest.raises(ConfigError, match=r"train_cfg.max_epoch: .* did you mean train_cfg.max_epochs"):
+        configs.check_overrides([("train_cfg.max_epoch", 9)], [compose()])
+
+
+def test_an_override_of_another_kind_is_refused():
+    with pytest.raises(ConfigError, match="expected int like"):
+        configs.check_overrides([("train_cfg.max_epochs", "many")], [compose()])
+
+
+def test_an_override_that_only_some_cells_have_is_accepted():
+    configs.check_overrides([("train_cfg.max_epochs", 9)], [compose("top_hat"), compose()])
+    assert "train_cfg" not in compose("top_hat", overrides=[("train_cfg.max_epochs", 9)])
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("a.b=3", ("a.b", 3)), ("a=1e-3", ("a", 1e-3)), ("a=last", ("a", "last")), ("a=(64, 64)", ("a", (64, 64))),
+    ("a=None", ("a", None)), ("a=x=y", ("a", "x=y")),
+])
+def test_override_values_are_literals_or_strings(text, expected):
+    assert configs.parse_override(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "=3", "  =3"])
+def test_an_override_without_key_or_value_is_refused(text):
+    with pytest.raises(ConfigError, match="KEY=VALUE"):
+        configs.parse_override(text)
+
+
+def test_an_unknown_config_names_near_matches():
+    with pytest.raises(ConfigError, match="unknown method 'acmm'; did you mean acm"):
+        configs.load("methods", "acmm")
+
+
+def test_a_broken_config_file_is_one_line(tmp_path):
+    path = tmp_path / "suite.py"
+    path.write_text("suite = dict(\n")
+    with pytest.raises(ConfigError) as caught:
+        configs.load_file(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)

@@ -1,0 +1,79 @@
+"""Checkpoints open with ``weights_only`` and keep their history; the newest whole one is found."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def hooks(stack):
+    from benchmark.engine import hooks
+
+    return hooks
+
+
+def message_hub_state():
+    from mmengine.logging import HistoryBuffer
+
+    buffer = HistoryBuffer(max_length=5)
+    for value in (1.0, 2.0, 4.0):
+        buffer.update(value)
+    return {"log_scalars": {"train/loss": buffer}, "runtime_info": {"best_score": np.float64(0.5), "epoch": 3},
+            "resumed_keys": {}}
+
+
+def test_a_checkpoint_written_through_the_hook_opens_with_weights_only(hooks, tmp_path):
+    checkpoint = {"state_dict": {"w": torch.ones(2)}, "meta": {"epoch": 3}, "message_hub": message_hub_state()}
+    hooks.PlainCheckpointHook().before_save_checkpoint(None, checkpoint)
+    torch.save(checkpoint, tmp_path / "epoch_3.pth")
+    loaded = torch.load(tmp_path / "epoch_3.pth", weights_only=True)
+    assert loaded["message_hub"]["runtime_info"]["best_score"] == 0.5
+    hooks.PlainCheckpointHook().after_load_checkpoint(None, loaded)
+    buffer = loaded["message_hub"]["log_scalars"]["train/loss"]
+    assert buffer.data[0].tolist() == [1, 2, 4] and buffer.max_length == 5 and buffer.mean() == pytest.approx(7 / 3)
+
+
+def test_without_the_hook_the_checkpoint_would_be_refused(stack, tmp_path):
+    torch.save({"state_dict": {}, "message_hub": message_hub_state()}, tmp_path / "epoch_1.pth")
+    with pytest.raises(Exception, match="[Ww]eights.only"):
+        torch.load(tmp_path / "epoch_1.pth", weights_only=True)
+
+
+def test_epochs_draw_different_numbers_and_a_repeated_epoch_the_same(hooks):
+    def draws(epoch):
+        hooks.EpochSeedHook().before_train_epoch(SimpleNamespace(seed=1, epoch=epoch))
+        return np.random.rand(), torch.rand(1).item()
+
+    assert draws(0) != draws(1)
+    assert draws(1) == draws(1)
+
+
+def test_the_newest_whole_checkpoint_is_found_and_broken_ones_are_set_aside(stack, tmp_path):
+    from benchmark.engine.checkpoints import newest_intact
+
+    assert newest_intact(tmp_path) is None
+    for epoch in (2, 10, 9):
+        torch.save({"state_dict": {"w": torch.zeros(1000)}}, tmp_path / f"epoch_{epoch}.pth")
+    (tmp_path / "epoch_best.pth").write_bytes(b"not a numbered checkpoint")
+    whole = (tmp_path / "epoch_10.pth").read_bytes()
+    (tmp_path / "epoch_10.pth").write_bytes(whole[: len(whole) // 2])
+    assert newest_intact(tmp_path).name == "epoch_9.pth"
+    assert (tmp_path / "epoch_10.pth.damaged").exists()
+    assert newest_intact(tmp_path, usable=lambda epoch: epoch < 9).name == "epoch_2.pth"
+
+
+def test_the_curve_joins_training_and_validation_and_ignores_a_line_cut_off(hooks, tmp_path):
+    lines = '{"epoch": 1, "loss": 0.5}\n{"epoch": 1, "val_iou": 0.25}\n{"epoch": 2, "loss": 0.4}\n{"epoch": 3, "lo'
+    (tmp_path / hooks.CURVE_FILE).write_text(lines)
+    assert hooks.read_curve(tmp_path) == [{"epoch": 1, "loss": 0.5, "val_iou": 0.25}, {"epoch": 2, "loss": 0.4}]
+    assert hooks.validated(tmp_path, 1) and not hooks.validated(tmp_path, 2)
+
+
+def test_a_resumed_run_drops_the_curve_of_epochs_that_it_repeats(hooks, tmp_path):
+    (tmp_path / hooks.CURVE_FILE).write_text('{"epoch": 1, "loss": 0.5}\n{"epoch": 2, "loss": 0.4}\n')
+    hooks.CurveHook(str(tmp_path)).before_train(SimpleNamespace(epoch=1))
+    assert [row["epoch"] for row in hooks.read_curve(tmp_path)] == [1]

@@ -1,0 +1,81 @@
+"""The one adapter: padding, channels, sizes and deep supervision, on a network whose answer is known."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def registry(stack):
+    from mmseg.registry import MODELS
+
+    import baselines.losses
+    import baselines.segmentor  # noqa: F401
+
+    @MODELS.register_module(force=True)
+    class Identity3(torch.nn.Module):
+        """Returns its mean channel as logits; insists on three channels and multiples of 16."""
+
+        in_channels, size_multiple = 3, 16
+
+        def __init__(self, maps: int = 1) -> None:
+            super().__init__()
+            self.maps = maps
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, image):
+            assert image.shape[1] == 3 and image.shape[2] % 16 == 0 and image.shape[3] % 16 == 0
+            logits = image.mean(1, keepdim=True) * self.scale
+            return logits if self.maps == 1 else [logits] + [torch.full_like(logits, -50.0)] * (self.maps - 1)
+
+    return MODELS
+
+
+def build(registry, maps=1, channels_last=False):
+    return registry.build(dict(type="BaselineSegmentor", network=dict(type="Identity3", maps=maps),
+                               loss=dict(type="SoftIoULoss"), channels_last=channels_last))
+
+
+def sample(shape, count_shape=None):
+    from mmengine.structures import PixelData
+    from mmseg.structures import SegDataSample
+
+    found = SegDataSample(gt_sem_seg=PixelData(data=torch.ones(1, *shape, dtype=torch.uint8)))
+    found.set_metainfo({"img_shape": shape, "count_shape": count_shape or shape})
+    return found
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("shape", [(16, 16), (17, 31), (96, 135), (5, 3)])
+def test_scores_have_the_images_own_size_and_its_own_pixels(registry, shape, channels_last):
+    image = torch.randn(2, 1, *shape)
+    model = build(registry, channels_last=channels_last)
+    predicted = model(image, [sample(shape), sample(shape)], mode="predict")
+    for index in range(2):
+        assert torch.allclose(predicted[index].pred_score.data, image[index].sigmoid(), atol=1e-6)
+
+
+def test_scores_are_brought_back_to_the_size_at_which_they_are_counted(registry):
+    samples = [sample((32, 32), count_shape=(50, 70))]
+    predicted = build(registry)(torch.full((1, 1, 32, 32), 2.0), samples, mode="predict")
+    score = predicted[0].pred_score.data
+    assert score.shape == (1, 50, 70)
+    assert torch.allclose(score, torch.tensor(2.0).sigmoid())
+
+
+def test_deep_supervision_averages_the_loss_and_predicts_from_the_first_map(registry):
+    image, target = torch.full((1, 1, 16, 16), 50.0), [sample((16, 16))]
+    one, three = build(registry), build(registry, maps=3)
+    # The main map is perfect (loss 0), the two others predict nothing: 1 - 1/257 each.
+    assert one(image, target, mode="loss")["loss"].item() == pytest.approx(0, abs=1e-6)
+    assert three(image, target, mode="loss")["loss"].item() == pytest.approx(2 / 3 * (1 - 1 / 257), abs=1e-6)
+    assert (three(image, target, mode="predict")[0].pred_score.data > 0.5).all()
+
+
+def test_it_is_an_mmseg_segmentor(registry):
+    from mmseg.models.segmentors.base import BaseSegmentor
+
+    model = build(registry)
+    assert isinstance(model, BaseSegmentor)
+    assert model(torch.zeros(1, 1, 20, 20)).shape == (1, 1, 20, 20)

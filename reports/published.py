@@ -1,0 +1,20 @@
+"""The paper's own figures, read from ``published.yaml``; never mixed into a column of ours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PATH = Path(__file__).with_name("published.yaml")
+
+
+def load_published() -> dict[str, Any]:
+    """``{'table1': {method: {dataset: {'iou', 'pd', 'fa'}}}, ...}``; IoU and Pd in 10⁻², Fa in 10⁻⁶."""
+    return yaml.safe_load(PATH.read_text(encoding="utf-8"))
+
+
+def load_printed() -> dict[str, Any]:
+    """The same as strings, so that a trailing zero of the paper stays."""
+    return yaml.load(PATH.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)

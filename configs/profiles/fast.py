@@ -13,6 +13,6 @@ profile = dict(
 train_cfg = dict(max_epochs=45, val_interval=5)
 train_dataloader = dict(batch_size=4)
 per_dataset = {
-    "nudt-sirst": dict(train_cfg=dict(max_epochs=5)),
-    "irstd-1k": dict(train_cfg=dict(max_epochs=4)),
+    "nudt-sirst": dict(train_cfg=dict(max_epochs=3)),
+    "irstd-1k": dict(train_cfg=dict(max_epochs=2)),
 }

@@ -1,0 +1,167 @@
+"""The command ``data.py``: look at datasets on disk, and bring them there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on sys.path, we need the repository root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
+from benchmark.datasets.catalog import (
+    data_root,
+    known_datasets,
+    load_dataset_config,
+    missing_reason,
+    open_dataset,
+)
+from benchmark.errors import BenchError
+
+EPILOG = """examples:
+  python benchmark/data.py verify                         every dataset under the data root
+  python benchmark/data.py verify nuaa-sirst --split idx_427 --json
+  python benchmark/data.py prepare nuaa-sirst             where it comes from; download it where that is possible
+
+exit codes: 0 all well, 1 a dataset is absent or has problems, 2 bad usage
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    return arguments.run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="data.py", description="Look at datasets on disk, and bring them there.",
+                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--data-root", metavar="DIR",
+                        help="folder of the datasets (default: $IRSTD_DATA_ROOT, else data)")
+    verify = commands.add_parser("verify", parents=[shared], help="print what each set holds and where its split leaks")
+    verify.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(known_datasets())}, or a folder "
+                        "(default: every real set)")
+    verify.add_argument("--split", metavar="NAME|PATH", help="(default: the dataset's own)")
+    verify.add_argument("--seed", type=int, default=0, help="of the split 'paper' (default: %(default)s)")
+    verify.add_argument("--json", action="store_true", help="for machines")
+    verify.set_defaults(run=_verify)
+    prepare = commands.add_parser("prepare", parents=[shared], help="say where a set is obtained, fetch and check it")
+    prepare.add_argument("name", choices=[name for name in known_datasets() if name != "synth-sirst"], metavar="NAME",
+                         help="%(choices)s")
+    prepare.add_argument("--url", help="fetch this zip instead of the config's address")
+    prepare.add_argument("--sha256", help="expected hash of the zip")
+    prepare.set_defaults(run=_prepare)
+    return parser
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from benchmark.datasets.audit import audit, describe
+
+    root = data_root(arguments.data_root)
+    names = arguments.names or [name for name in known_datasets() if load_dataset_config(name)["real"]]
+    results, sound = [], True
+    for name in names:
+        config = load_dataset_config(name)
+        try:
+            reason = missing_reason(config, root)
+            result = {"name": config["name"], "absent": reason} if reason else audit(
+                open_dataset(config, root, arguments.split, arguments.seed), _bar(name))
+        except BenchError as error:
+            if arguments.names:
+                raise
+            result = {"name": config["name"], "absent": str(error)}
+        results.append(result)
+        sound &= not result.get("absent") and not result.get("problems")
+        if not arguments.json:
+            print("\n".join([f"{result['name']}: {result['absent']}"] if "absent" in result else describe(result)))
+    if arguments.json:
+        print(json.dumps(results, indent=1, ensure_ascii=False))
+    return EXIT_DONE if sound else EXIT_INCOMPLETE
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from benchmark.datasets.prepare import download, unpack
+
+    config, root = load_dataset_config(arguments.name), data_root(arguments.data_root)
+    folder = root / config["folder"]
+    print(f"{config['title']}: {config['pairs']} pairs · {config['homepage']} · {config['licence']}")
+    print(f"  layout: {folder / config['images']}, {folder / config['masks']}")
+    url = arguments.url or config.get("download")
+    if not folder.exists() and url:
+        archive = root / f"{config['folder']}.zip"
+        if not archive.exists():
+            print(f"  fetching {url}")
+            with _bytes_bar() as progress:
+                download(url, archive, arguments.sha256, progress)
+        if arguments.sha256 is None:
+            print("  unverified: no published checksum; the pairs are counted instead")
+        unpack(archive, folder, holds=config["images"].split("/")[0])
+        archive.unlink()
+    if not folder.exists():
+        print(f"  not there, and no direct address: get it from the homepage, put it to {folder}, and run this again")
+        return EXIT_INCOMPLETE
+    return _check(config, root)
+
+
+def _check(config: dict[str, Any], root: Path) -> int:
+    from benchmark.datasets.folder import FolderSource
+
+    problems, images = [], 0
+    for split in ("paper", *config["splits"]):
+        try:
+            source = FolderSource(config, root, split)
+        except BenchError as error:
+            problems.append(f"split {split}: {error}")
+            continue
+        images = len(source.images)
+        if split == "paper":
+            lacking = sorted(set(source.images) - set(source.masks))
+            problems += [f"{source.images[name]}: its mask is missing" for name in lacking]
+    if images != config["pairs"]:
+        problems.append(f"{images} images, expected {config['pairs']}")
+    for problem in problems:
+        print(f"  PROBLEM {problem}")
+    if not problems:
+        print(f"  complete: {images} pairs; look closer with `python benchmark/data.py verify {config['name']}`")
+    return EXIT_INCOMPLETE if problems else EXIT_DONE
+
+
+def _bar(name: str) -> Any:
+    def track(ids: Iterable[str], total: int) -> Iterable[str]:
+        from rich.console import Console
+        from rich.progress import track as follow
+
+        console = Console(stderr=True)
+        return follow(ids, description=name, total=total, console=console, transient=True,
+                      disable=not console.is_terminal)
+
+    return track
+
+
+class _bytes_bar:
+    """Progress bar of a download on stderr; silent where stderr is no terminal."""
+
+    def __enter__(self) -> Any:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+        console = Console(stderr=True)
+        self.bar = Progress(BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn(),
+                            console=console, disable=not console.is_terminal)
+        self.bar.start()
+        task = self.bar.add_task("download", total=None)
+        return lambda done, total: self.bar.update(task, completed=done, total=total)
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

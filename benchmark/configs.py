@@ -1,7 +1,8 @@
 """Reading config files and composing them into the one resolved config of a cell; imports no torch.
 
 Order, later wins: profile (on ``_base_/common.py``), method, the profile's ``per_dataset[<dataset>]``, the method's
-own ``profiles[<profile>]``, dataset, ``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so that it cannot make a cell stale.
+own ``profiles[<profile>]``, dataset, ``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so
+that it cannot make a cell stale.
 """
 
 from __future__ import annotations

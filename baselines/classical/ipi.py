@@ -76,7 +76,7 @@ class IPI:
         tolerance = {} if self.tolerance is None else {"tolerance": self.tolerance}
         if self.solver == "ialm":
             return inexact_alm(data, lam, **tolerance)
-        return accelerated_proximal_gradient(data, lam, rank_stop=self.rank_stop, **tolerance)
+        return accelerated_proximal_gradient(data.astype(np.float32), lam, rank_stop=self.rank_stop, **tolerance)
 
     def _starts(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         step = self.step
@@ -110,8 +110,9 @@ def from_patches(matrix: np.ndarray, starts: tuple[np.ndarray, np.ndarray], patc
     for y, covering in enumerate(row_cover):
         for first, end, over in column_groups:
             # (rows of patches, columns of patches, pixels): the same patches cover the whole run of pixels
-            values = np.stack([patches[covering, column, y - rows[covering], first - columns[column]:end - columns[column]]
-                               for column in over], axis=1)
+            values = np.stack([
+                patches[covering, column, y - rows[covering], first - columns[column]:end - columns[column]]
+                for column in over], axis=1)
             image[y, first:end] = np.median(values.reshape(-1, end - first), axis=0)
     return image
 

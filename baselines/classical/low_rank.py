@@ -1,7 +1,6 @@
 """Robust principal component analysis: a matrix as a low-rank and a sparse part, by two published solvers.
 
-Both solve min ||A||_* + lambda ||E||_1 with D = A + E. Neither ever takes a full singular value decomposition: the
-singular values that survive shrinking are few, and come from the eigenvectors of the small side's Gram matrix.
+Both solve min ||A||_* + lambda ||E||_1 with D = A + E.
 
 Sources: Lin, Chen, Ma, "The augmented Lagrange multiplier method for exact recovery of corrupted low-rank matrices",
 2010 (inexact ALM); Ganesh et al., "Fast algorithms for recovering a corrupted low-rank matrix", 2009 (APG); stopping
@@ -14,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
+
+from baselines.classical.shrinking import WarmShrinker, singular_values
 
 Shrink = Callable[[np.ndarray, float], "tuple[np.ndarray, int]"]
+SUPPORT_CHANGE, SETTLED_FOR = 20, 10  # entries of the support, iterations: the authors' rule for a settled run
 
 
 @dataclass(frozen=True)
@@ -38,58 +39,8 @@ def soft_threshold(matrix: np.ndarray, amount: float) -> np.ndarray:
     return matrix - np.clip(matrix, -amount, amount)
 
 
-def shrink_singular_values(matrix: np.ndarray, amount: float) -> tuple[np.ndarray, int]:
-    """The matrix with its singular values moved towards zero by ``amount``, and the number that stays above zero.
-
-    The right singular vectors are eigenvectors of the small side's Gram matrix. Its one dominant direction (the mean
-    grey level, orders of magnitude above the rest) is split off exactly, so that the rest can be multiplied in single
-    precision: a Gram matrix squares the range of singular values, and only the small ones, which vanish here, suffer.
-
-    Args:
-        matrix: (m, n) float64.
-        amount: Not negative.
-    """
-    if matrix.shape[0] < matrix.shape[1]:
-        shrunk, rank = shrink_singular_values(matrix.T, amount)
-        return shrunk.T, rank
-    values, vectors = scipy.linalg.eigh(_gram(matrix), overwrite_a=True, check_finite=False, driver="evd")
-    singular = np.sqrt(np.maximum(values, 0.0))
-    keep = singular > amount
-    rank = int(keep.sum())
-    single = matrix.astype(np.float32)
-    # Few survivors: build the result from them. Many: take away what is lost, which is small where it is inexact.
-    if rank <= len(singular) // 3:
-        vectors, factors = vectors[:, keep].astype(np.float32), 1.0 - amount / singular[keep]
-        return ((single @ vectors) @ (vectors * factors.astype(np.float32)).T).astype(np.float64), rank
-    lost = np.divide(amount, singular, out=np.ones_like(singular), where=keep)
-    projection = (vectors * lost) @ vectors.T
-    return matrix - single @ projection.astype(np.float32), rank
-
-
-def _gram(matrix: np.ndarray) -> np.ndarray:
-    # With u the mean column and w the projection on it, matrix = rest + u w' and rest'u = 0: no cross terms.
-    mean = matrix.mean(axis=1)
-    size = mean @ mean
-    if size == 0.0:
-        single = matrix.astype(np.float32)
-        return (single.T @ single).astype(np.float64)
-    along = (mean @ matrix) / size
-    rest = (matrix - np.outer(mean, along)).astype(np.float32)
-    return (rest.T @ rest).astype(np.float64) + size * np.outer(along, along)
-
-
-def singular_values(matrix: np.ndarray, count: int) -> np.ndarray:
-    """The ``count`` largest singular values in descending order, through the Gram matrix of the smaller side."""
-    small = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    gram = scipy.linalg.blas.dsyrk(1.0, small, trans=1, lower=1)
-    size = len(gram)
-    values = scipy.linalg.eigh(gram, lower=True, eigvals_only=True, check_finite=False,
-                               subset_by_index=(max(size - count, 0), size - 1))
-    return np.sqrt(np.maximum(values[::-1], 0.0))
-
-
 def inexact_alm(data: np.ndarray, lam: float, tolerance: float = 1e-7, max_iterations: int = 500,
-                shrink: Shrink = shrink_singular_values) -> Decomposition:
+                shrink: Shrink | None = None) -> Decomposition:
     """Inexact augmented Lagrange multipliers.
 
     Args:
@@ -97,8 +48,9 @@ def inexact_alm(data: np.ndarray, lam: float, tolerance: float = 1e-7, max_itera
         lam: Weight of the sparse part.
         tolerance: On ||D - A - E|| / ||D||.
         max_iterations: Upper bound.
-        shrink: Singular value shrinking; exchangeable so that it can be compared with the textbook one.
+        shrink: Singular value shrinking; None for ``WarmShrinker``. Exchangeable, to compare with the textbook's.
     """
+    shrink = shrink or WarmShrinker()
     norm = float(singular_values(data, 1)[0])
     multiplier = data / max(norm, np.abs(data).max(initial=0.0) / lam)
     mu, cap, growth = 1.25 / norm, 1.25e7 / norm, 1.5
@@ -117,11 +69,11 @@ def inexact_alm(data: np.ndarray, lam: float, tolerance: float = 1e-7, max_itera
 
 
 def accelerated_proximal_gradient(data: np.ndarray, lam: float, tolerance: float = 1e-6, max_iterations: int = 1000,
-                                  rank_stop: float = 0.3, shrink: Shrink = shrink_singular_values) -> Decomposition:
+                                  rank_stop: float = 0.3, shrink: Shrink | None = None) -> Decomposition:
     """Accelerated proximal gradient with continuation, and the stopping rules of IPI's authors.
 
     Args:
-        data: (m, n) float64.
+        data: (m, n) float32 or float64; all work is done in its type, in five buffers of its size.
         lam: Weight of the sparse part.
         tolerance: On the relative size of the proximal step.
         max_iterations: Upper bound.
@@ -129,38 +81,60 @@ def accelerated_proximal_gradient(data: np.ndarray, lam: float, tolerance: float
             every run of the authors' setting early.
         shrink: As of ``inexact_alm``.
     """
+    shrink = shrink or WarmShrinker()
     leading = singular_values(data, 4)
-    mu, mu_least = float(leading[1]), 0.005 * float(leading[3])
-    low_rank = low_rank_old = sparse = sparse_old = np.zeros_like(data)
+    mu, mu_least = float(leading[:2][-1]), 0.005 * float(leading[-1])  # a single column has one value only
+    low, low_old, sparse, sparse_old = (np.zeros_like(data) for _ in range(4))
+    ahead_low, ahead_sparse, work = (np.empty_like(data) for _ in range(3))
     t = t_old = 1.0
-    rank_before, settled_for, support_before = -1, 0, 0
+    settled = _Settled()
     for iteration in range(1, max_iterations + 1):
         pull = (t_old - 1.0) / t
-        ahead_low = low_rank + pull * (low_rank - low_rank_old)
-        ahead_sparse = sparse + pull * (sparse - sparse_old)
-        step = 0.5 * (ahead_low + ahead_sparse - data)
-        new_low, rank = shrink(ahead_low - step, mu / 2)
-        new_sparse = soft_threshold(ahead_sparse - step, lam * mu / 2)
+        _extrapolate(low, low_old, pull, out=ahead_low)
+        _extrapolate(sparse, sparse_old, pull, out=ahead_sparse)
+        step = np.add(ahead_low, ahead_sparse, out=work)
+        step -= data
+        step *= 0.5
+        new_low, rank = shrink(np.subtract(ahead_low, step, out=low_old), mu / 2)
+        new_sparse = np.subtract(ahead_sparse, step, out=sparse_old)
+        amount = lam * mu / 2
+        new_sparse -= np.clip(new_sparse, -amount, amount, out=work)
         residual = _step_size(ahead_low, ahead_sparse, new_low, new_sparse)
-        low_rank_old, low_rank, sparse_old, sparse = low_rank, new_low, sparse, new_sparse
-        t_old, t = t, (1.0 + np.sqrt(1.0 + 4.0 * t * t)) / 2.0
+        low_old, low, sparse_old, sparse = low, new_low, sparse, new_sparse
+        t_old, t = t, (1.0 + float(np.sqrt(1.0 + 4.0 * t * t))) / 2.0
         mu = max(0.9 * mu, mu_least)
-        support = int(np.count_nonzero(sparse))
-        if rank != rank_before or abs(support - support_before) >= 20:
-            rank_before, settled_for, support_before = rank, 0, support
-        else:
-            settled_for += 1
         reason = ("tolerance" if residual <= tolerance else "rank" if rank > rank_stop * min(data.shape)
-                  else "settled" if settled_for > 10 else "")
+                  else "settled" if settled.after(rank, int(np.count_nonzero(sparse))) else "")
         if reason:
-            return Decomposition(low_rank, sparse, iteration, residual, rank, reason)
-    return Decomposition(low_rank, sparse, max_iterations, residual, rank, "iterations")
+            return Decomposition(low, sparse, iteration, residual, rank, reason)
+    return Decomposition(low, sparse, max_iterations, residual, rank, "iterations")
+
+
+class _Settled:
+    """Whether rank and support have stayed as they are for more than ten iterations."""
+
+    def __init__(self) -> None:
+        self.rank, self.support, self.quiet = -1, 0, 0
+
+    def after(self, rank: int, support: int) -> bool:
+        if rank == self.rank and abs(support - self.support) < SUPPORT_CHANGE:
+            self.quiet += 1
+        else:
+            self.rank, self.support, self.quiet = rank, support, 0
+        return self.quiet > SETTLED_FOR
+
+
+def _extrapolate(now: np.ndarray, before: np.ndarray, pull: float, out: np.ndarray) -> None:
+    np.subtract(now, before, out=out)
+    out *= pull
+    out += now
 
 
 def _step_size(ahead_low: np.ndarray, ahead_sparse: np.ndarray, low: np.ndarray, sparse: np.ndarray) -> float:
     # Relative norm of the gradient mapping (Ganesh et al. 2009, section 4). With the Lipschitz constant 2 both of its
-    # parts are the difference of the two steps, up to sign.
-    difference = ahead_low - low
+    # parts are the difference of the two steps, up to sign. Overwrites ahead_low, which is not needed any more.
+    difference = ahead_low
+    difference -= low
     difference -= ahead_sparse
     difference += sparse
     size = np.hypot(np.linalg.norm(low), np.linalg.norm(sparse))

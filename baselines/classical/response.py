@@ -34,7 +34,7 @@ def to_score(response: np.ndarray, rule: str, level: float) -> np.ndarray:
     if rule not in RULES or level <= 0:
         raise ValueError(f"rule must be one of {', '.join(RULES)} and level above 0, but got {rule!r}, {level}")
     response = np.maximum(response, 0.0)
-    if response.max(initial=0.0) == response.min(initial=0.0):
+    if response.max() == response.min():
         return np.zeros(response.shape, np.float32)
     if rule == "std":
         value = (response - response.mean()) / response.std()

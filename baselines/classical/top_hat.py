@@ -59,16 +59,23 @@ def ring_maximum(image: np.ndarray, outer: int, inner: int) -> np.ndarray:
     result = np.full_like(image, -np.inf)
     for first in (-outer, inner + 1):  # of the bar's rows, or columns, counted from the ring's centre
         shift = first + width // 2  # from the ring's centre to the anchor of the bar
-        across = cv2.dilate(image, np.ones((width, side), np.uint8), anchor=(side // 2, width // 2))
-        along = cv2.dilate(image, np.ones((side, width), np.uint8), anchor=(width // 2, side // 2))
+        across = _dilate(image, (width, side))
+        along = _dilate(image, (side, width))
         result = np.maximum(result, np.maximum(_moved(across, (shift, 0)), _moved(along, (0, shift))))
     return result[width:-width, width:-width]
+
+
+def _dilate(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    rows, columns = size
+    return cv2.dilate(image, np.ones(size, np.uint8), anchor=(columns // 2, rows // 2),
+                      borderType=cv2.BORDER_CONSTANT, borderValue=-np.inf)
 
 
 def _moved(image: np.ndarray, shift: tuple[int, int]) -> np.ndarray:
     # result[p] = image[p + shift], minus infinity outside
     result = np.full_like(image, -np.inf)
     (dy, dx), (height, width) = shift, image.shape
-    result[max(-dy, 0):height - max(dy, 0), max(-dx, 0):width - max(dx, 0)] = \
-        image[max(dy, 0):height - max(-dy, 0), max(dx, 0):width - max(-dx, 0)]
+    if abs(dy) < height and abs(dx) < width:
+        result[max(-dy, 0):height - max(dy, 0), max(-dx, 0):width - max(dx, 0)] = \
+            image[max(dy, 0):height - max(-dy, 0), max(dx, 0):width - max(-dx, 0)]
     return result

@@ -53,7 +53,7 @@ EXPECTED = {  # Pd and Fa in pixels per million, as printed with one decimal
                      "opdc": (1, 0), "shooting": (1, 13427.7), "overlap": (1, 14648.7)},
     "H diagonal": {"standard": (1, 0), "basicirstd": (1, 0), "dnanet": (1, 0),
                    "opdc": (1, 0), "shooting": (1, 0), "overlap": (1, 0)},
-    "I3 one empty prediction": {name: (0.5, 0) for name in PROTOCOLS},
+    "I3 one empty prediction": dict.fromkeys(PROTOCOLS, (0.5, 0)),
 }
 
 

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -47,8 +48,9 @@ class CellKey:
 
     @property
     def slot(self) -> str:
-        """Folder name of the cell, the same for every version of its config."""
-        return f"{self.method}__{self.dataset}__{self.split}__{self.profile}__s{self.seed}"
+        """Folder name of the cell, the same for every version of its config; a split may be a path, a slot never is."""
+        parts = (self.method, self.dataset, self.split, self.profile, f"s{self.seed}")
+        return "__".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)
 
     def __str__(self) -> str:
         return f"{self.method} / {self.dataset} / seed {self.seed}"

@@ -114,11 +114,12 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
     seeds = list(selection.seeds if selection.seeds is not None else suite.get("seeds") or planned["seeds"])
     cells: list[Cell] = []
     skipped: list[Outcome] = []
-    described = []
+    described, absent_reasons = [], []
     for dataset in datasets:
         split = _choose_split(dataset, selection.split, planned["split"])
         described.append({"name": dataset["name"], "title": dataset["title"], "real": dataset["real"], "split": split})
         absent = missing_reason(dataset, selection.data_root)
+        absent_reasons += [absent] if absent else []
         for name, seed in ((name, seed) for name in names for seed in seeds):
             key = CellKey(name, dataset["name"], split, planned["name"], seed)
             if methods[name] is None:
@@ -129,12 +130,13 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
                 config = configs.compose(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
                                          protocol=selection.protocol, overrides=selection.overrides)
                 cells.append(_cell(key, config, selection.data_root))
-    if not cells and skipped and all(methods.values()):
-        raise ConfigError(f"no dataset to run on: {skipped[0].reason}")
+    if absent_reasons and not cells:
+        raise ConfigError(f"no dataset to run on: {absent_reasons[0]}")
     configs.check_overrides(selection.overrides, [_unset(profile, methods[cell.key.method], cell) for cell in cells])
     resolved = {
         "name": suite["name"], "title": suite["title"], "published": suite.get("published"),
-        "metrics": suite["metrics"], "methods": [_describe(suite, name, methods[name]) for name in names],
+        "metrics": suite["metrics"],
+        "methods": [_describe(suite, name, methods[name]) for name in names],
         "datasets": described, "seeds": seeds, "profile": planned["name"], "profile_title": planned["title"],
         "protocol": selection.protocol or profile["evaluation"]["protocol"],
         "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())),

@@ -10,7 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 # One small cell of each kind: half a minute for all of this file on two cores.
 SMALL = ["--profile", "demo", "--device", "cpu", "--set", "train_cfg.max_epochs=3",
@@ -195,6 +197,59 @@ def test_an_interrupt_ends_with_130_and_loses_nothing(tmp_path):
     _, stderr = child.communicate(timeout=60)
     assert child.returncode == 130 and stderr.startswith("interrupted;") and len(stderr.splitlines()) == 1
     assert list(tmp_path.glob("cells/acm__*/train-*/epoch_*.pth"))
+
+
+def make_set(folder: Path) -> Path:
+    """Ten images with a bright spot, in one's own layout."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for index in range(10):
+        image = np.random.default_rng(index).integers(60, 70, (64, 80), dtype=np.uint8)
+        mask = np.zeros((64, 80), np.uint8)
+        image[30:33, 40:43], mask[30:33, 40:43] = 220, 255
+        Image.fromarray(image).save(folder / "images" / f"im{index}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"im{index}.png")
+    (folder / "lists").mkdir()
+    (folder / "lists" / "train.txt").write_text("\n".join(f"im{index}" for index in range(6)))
+    (folder / "lists" / "test.txt").write_text("\n".join(f"im{index}" for index in range(6, 10)))
+    return folder
+
+
+def cut_off(folder: Path) -> None:
+    path = folder / "images" / "im8.png"
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def another_size(folder: Path) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(folder / "masks" / "im8.png")
+
+
+def no_mask(folder: Path) -> None:
+    (folder / "masks" / "im8.png").unlink()
+
+
+@pytest.mark.parametrize(("harm", "message"), [
+    (cut_off, "images/im8.png: damaged or cut off"), (another_size, "masks/im8.png: mask is 64×64 but its image 80×64"),
+    (no_mask, "images/im8.png: its mask is missing"),
+])
+def test_a_broken_file_fails_its_cell_in_one_line_and_the_suite_goes_on(tmp_path, harm, message):
+    broken, sound = make_set(tmp_path / "broken"), make_set(tmp_path / "sound")
+    harm(broken)
+    result = run("--suite", "table1", "--profile", "fast", "--methods", "top_hat", "--datasets", f"{broken},{sound}",
+                 "--split", str(sound / "lists"), work=tmp_path / "work")
+    assert result.returncode == 1
+    (line,) = [line for line in result.stdout.splitlines() if "FAILED" in line and line.startswith("[")]
+    assert message in line and "Traceback" not in result.stdout + result.stderr
+    assert "1 done, 1 failed" in result.stdout
+    assert "failed: " in (tmp_path / "work" / "table1" / "table1.md").read_text()
+
+
+def test_a_set_of_ones_own_is_measured(tmp_path):
+    folder = make_set(tmp_path / "mine")
+    result = run("--suite", "table1", "--profile", "fast", "--methods", "top_hat", "--datasets", str(folder),
+                 "--split", str(folder / "lists"), work=tmp_path / "work")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert record(tmp_path / "work", "top_hat")["metrics"]["pd"]["value"] == 1
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -45,7 +45,7 @@ def test_figures_equal_an_evaluation_of_the_same_arrays(torch, metric):
         expected.add(str(seed), *arrays(seed))
     found = adapter.evaluate(size=3)
     summary = expected.summary(resamples=0)
-    assert found == {f"irstd/{name}": summary[name]["value"] for name in map(lambda key: key.split("/")[1], found)}
+    assert found == {f"irstd/{name}": summary[name]["value"] for name in (key.split("/")[1] for key in found)}
     assert adapter.evaluation.rows() == expected.rows()
     assert adapter.evaluation.roc_lists() == expected.roc_lists()
 

@@ -80,6 +80,12 @@ def test_a_work_folder_that_is_a_file_is_one_clear_error(tmp_path):
         RecordStore(tmp_path / "work")
 
 
+def test_a_slot_is_one_folder_name_whatever_the_split_is_called():
+    assert KEY.slot == "acm__nuaa-sirst__official__fast__s0"
+    key = CellKey("acm", "My Set", "../lists/of mine", "fast", 3)
+    assert key.slot == "acm__My-Set__lists-of-mine__fast__s3"
+
+
 def test_no_temporary_file_is_left(tmp_path):
     store = RecordStore(tmp_path)
     store.put(make_record())

@@ -10,8 +10,12 @@ _GRID_LIMIT = 1000  # above it, the product in single precision is too coarse to
 
 
 def equally_spaced(number: int) -> np.ndarray:
-    """(number,) float64 thresholds 0, 1/n, ..., (n-1)/n; an even number has exactly one half among them."""
-    return np.arange(number) / number
+    """(number,) float64 thresholds 1/n, 2/n, ..., 1; an even number has exactly one half among them.
+
+    Zero is left out: no sigmoid reaches it, so that there the whole image is one component, which finds no target.
+    That is no operating point, and a curve through it would say more about the sigmoid than about the detector.
+    """
+    return np.arange(1, number + 1) / number
 
 
 def score_levels(score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -37,7 +41,7 @@ def score_levels(score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 def _grid_levels(score: np.ndarray, limits: np.ndarray, dtype: type) -> np.ndarray:
     # Multiplying finds the cell; only scores that lie on a grid line, within rounding, need to be compared.
     cells = np.multiply(score, len(limits), dtype=np.promote_types(score.dtype, np.float32))
-    levels = np.ceil(cells)
+    levels = np.maximum(np.ceil(cells) - 1, 0)
     doubtful = np.abs(cells - np.rint(cells)) < 1e-3
     doubtful &= score != 0
     levels = levels.astype(dtype)

@@ -60,7 +60,7 @@ class RocAccumulator:
     """Curves of a set of images, added one by one.
 
     Args:
-        thresholds: A number n for 0, 1/n, ..., (n-1)/n; ``'exact'`` for every distinct score of the set; or (K,)
+        thresholds: A number n for 1/n, 2/n, ..., 1; ``'exact'`` for every distinct score of the set; or (K,)
             thresholds, strictly ascending, in [0, 1]. Scores must be greater than a threshold to be foreground.
             ``'exact'`` keeps every score map and mask in memory until ``result`` (5 bytes a pixel for float32).
         protocol: Name of a counting protocol. ``dnanet`` and ``opdc`` label the frame anew for every threshold.

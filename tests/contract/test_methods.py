@@ -75,7 +75,7 @@ def test_loss_is_finite_and_falls_within_twenty_steps(name, stack):
         optimizer.step()
         losses.append(loss.item())
     assert np.isfinite(losses).all()
-    assert losses[-1] < losses[0] - 0.01, losses
+    assert np.mean(losses[-5:]) < np.mean(losses[:5]), losses
 
 
 @pytest.mark.parametrize("name", TRAINABLE)

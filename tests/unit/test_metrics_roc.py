@@ -108,8 +108,17 @@ def test_levels_count_the_thresholds_below_a_score_exactly(number, dtype):
 
 
 def test_one_hundred_thresholds_hold_one_half_exactly():
-    assert equally_spaced(100)[50] == 0.5
-    assert RocAccumulator().result().thresholds[0] == 0
+    assert equally_spaced(100)[49] == 0.5
+    assert RocAccumulator().result().thresholds[0] == 0.01
+
+
+def test_a_sigmoid_that_never_reaches_zero_is_not_punished_for_it():
+    mask = np.zeros((64, 64), bool)
+    mask[10:13, 10:13] = True
+    score = np.where(mask, 0.999, 1e-6).astype(np.float32)
+    curve = RocAccumulator()
+    curve.add(score, mask)
+    assert curve.result().target_auc == 1
 
 
 def test_exact_curve_has_every_distinct_score_of_the_set_as_threshold():
@@ -139,8 +148,8 @@ def test_curve_is_neither_sorted_nor_clipped_where_it_is_not_monotone():
     curve = RocAccumulator(10)
     curve.add(score, mask)
     found = curve.result()
-    assert found.pd.tolist() == [0] * 4 + [1] * 5 + [0]  # thresholds 0 to .3, .4 to .8, .9
-    np.testing.assert_allclose(found.fa * 65536, [39] * 4 + [0] * 6)
+    assert found.pd.tolist() == [0] * 3 + [1] * 5 + [0] * 2  # thresholds .1 to .3, .4 to .8, .9 and 1
+    np.testing.assert_allclose(found.fa * 65536, [39] * 3 + [0] * 7)
     # From (0, 0) up to (0, 1), down to (39 / 65536, 0) on a straight line, then up to (1, 1).
     fa = 39 / 65536
     assert found.target_auc == pytest.approx(fa / 2 + (1 - fa) / 2)

@@ -96,7 +96,8 @@ def test_a_batch_of_two_gives_what_two_batches_of_one_give(name, stack):
     with torch.no_grad():
         together = model(images)
         apart = torch.cat([model(images[:1]), model(images[1:])])
-    assert torch.allclose(together, apart, atol=1e-4)
+    # Logits of an untrained network reach 60; other sums are taken in another order.
+    assert torch.allclose(together, apart, rtol=1e-4, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", TRAINABLE)

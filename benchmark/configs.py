@@ -50,9 +50,23 @@ def load_file(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {type(error).__name__}: {message}") from error
 
 
-def compose(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
-            protocol: str | None, overrides: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """The resolved config of one cell: JSON types only, nothing left to look up.
+
+    Args:
+        layers: What ``merge`` gives for the cell; what its method does not use is left out here.
+        overrides: ``(dotted path, value)``; a path that this config lacks is passed over (see ``check_overrides``).
+    """
+    dropped = () if layers["method"]["trainable"] else TRAINING_KEYS
+    config = {name: copy.deepcopy(value) for name, value in layers.items() if name not in dropped}
+    for path, value in overrides:
+        _set(config, path, value)
+    return to_plain(config)
+
+
+def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
+          protocol: str | None) -> dict[str, Any]:
+    """All layers of a cell's config in their order.
 
     Args:
         profile: Loaded profile config.
@@ -61,7 +75,6 @@ def compose(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: M
         split: Name or path of the split.
         seed: Of the cell.
         protocol: Counting protocol, or None for the profile's.
-        overrides: ``(dotted path, value)``; a path that this config lacks is passed over (see ``check_overrides``).
     """
     resolved = Config(copy.deepcopy(dict(profile)))
     own = method.get("profiles", {}).get(profile["profile"]["name"], {})
@@ -74,11 +87,7 @@ def compose(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: M
     config |= {"split": split, "seed": seed, "profile_name": profile["profile"]["name"]}
     if protocol is not None:
         config["evaluation"]["protocol"] = protocol
-    dropped = PLAN_KEYS if config["method"]["trainable"] else PLAN_KEYS + TRAINING_KEYS
-    config = {name: value for name, value in config.items() if name not in dropped}
-    for path, value in overrides:
-        _set(config, path, value)
-    return to_plain(config)
+    return to_plain({name: value for name, value in config.items() if name not in PLAN_KEYS})
 
 
 def parse_override(text: str) -> tuple[str, Any]:
@@ -93,7 +102,10 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def check_overrides(overrides: Sequence[tuple[str, Any]], configs: Sequence[Mapping[str, Any]]) -> None:
-    """Raise ``ConfigError`` for an override whose path no config has, or whose value is of another kind."""
+    """Raise ``ConfigError`` for an override whose path no config has, or whose value is of another kind.
+
+    ``configs`` are those of ``merge``: that a selected method does not train is no reason to refuse ``train_cfg``.
+    """
     for path, value in overrides:
         having = [config for config in configs if _has(config, path)]
         if not having:

@@ -114,7 +114,7 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
     seeds = list(selection.seeds if selection.seeds is not None else suite.get("seeds") or planned["seeds"])
     cells: list[Cell] = []
     skipped: list[Outcome] = []
-    described, absent_reasons = [], []
+    described, absent_reasons, merged = [], [], []
     for dataset in datasets:
         split = _choose_split(dataset, selection.split, planned["split"])
         described.append({"name": dataset["name"], "title": dataset["title"], "real": dataset["real"], "split": split})
@@ -127,12 +127,13 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
             elif absent:
                 skipped.append(Outcome(key, Status.SKIPPED, absent))
             else:
-                config = configs.compose(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
-                                         protocol=selection.protocol, overrides=selection.overrides)
-                cells.append(_cell(key, config, selection.data_root))
+                layers = configs.merge(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
+                                       protocol=selection.protocol)
+                merged.append(layers)
+                cells.append(_cell(key, configs.compose(layers, selection.overrides), selection.data_root))
     if absent_reasons and not cells:
         raise ConfigError(f"no dataset to run on: {absent_reasons[0]}")
-    configs.check_overrides(selection.overrides, [_unset(profile, methods[cell.key.method], cell) for cell in cells])
+    configs.check_overrides(selection.overrides, merged)
     resolved = {
         "name": suite["name"], "title": suite["title"], "published": suite.get("published"),
         "metrics": suite["metrics"],
@@ -157,13 +158,6 @@ def _cell(key: CellKey, config: dict[str, Any], root: Path) -> Cell:
     if "selection" in config and config["selection"] not in configs.SELECTIONS:
         raise ConfigError(unknown_name("selection", config["selection"], configs.SELECTIONS))
     return Cell(key, config, str(root), source.fingerprint())
-
-
-def _unset(profile: dict[str, Any], method: dict[str, Any] | None, cell: Cell) -> dict[str, Any]:
-    # The config before --set, to say of each override whether its path and kind exist there.
-    dataset = cell.config["dataset"]
-    return configs.compose(profile=profile, method=method or {}, dataset=dataset, split=cell.config["split"],
-                           seed=cell.config["seed"], protocol=None, overrides=())
 
 
 def _choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:

@@ -40,11 +40,13 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
         training = learned.train(cell, folder, limits["device"])
         evaluation, cost = learned.test(cell, folder, Path(training["checkpoint"]))
         cost["train_seconds"] = training.pop("seconds")
+        cost["peak_memory_mb"] = max(training.pop("peak_memory_mb") or 0.0, peak_memory_mb())
         training["checkpoint"] = Path(training["checkpoint"]).relative_to(folder).as_posix()
     else:
         evaluation, cost = classical.evaluate(cell, folder, send)
+        cost["peak_memory_mb"] = peak_memory_mb()
     summary = evaluation.summary(resamples=cell.config["evaluation"]["bootstrap"])
-    cost |= {"peak_memory_mb": peak_memory_mb(), "seconds": time.perf_counter() - clock}
+    cost["seconds"] = time.perf_counter() - clock
     record = Record(
         id=cell.id, key=cell.key, config=cell.config,
         metrics={name: Metric(**metric) for name, metric in summary.items()},

@@ -21,9 +21,10 @@ import benchmark.engine.hooks
 import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what the runners' configs name
 from benchmark.engine import runner_config
 from benchmark.engine.checkpoints import is_intact, newest_intact
-from benchmark.engine.cost import network_cost
+from benchmark.engine.cost import network_cost, peak_memory_mb
 from benchmark.engine.hooks import read_curve, validated
 from benchmark.metrics.evaluation import Evaluation
+from benchmark.provenance import git_state
 from benchmark.records import write_atomically
 from benchmark.suites import Cell
 
@@ -40,18 +41,20 @@ def train(cell: Cell, folder: Path, device: str) -> dict[str, Any]:
         device: ``'cpu'`` or ``'cuda'``.
 
     Returns:
-        ``checkpoint`` (path), ``epoch`` (the one chosen), ``epochs``, ``selection``, ``seconds``, ``curve`` and
-        ``weights_sha256``.
+        ``checkpoint`` (path), ``epoch`` (the one chosen), ``epochs``, ``selection``, ``seconds``, ``curve``,
+        ``weights_sha256``, and, as they were when training ended, ``peak_memory_mb`` and ``git``.
     """
     work = folder / f"train-{cell.training_id}"
-    chosen = _finished(work)
-    if chosen is None:
+    if _finished(work) is None:
         work.mkdir(parents=True, exist_ok=True)
         _train(cell, work, device)
-        chosen = _choose(cell, work)
-        write_atomically(work / TRAINED_FILE, json.dumps({"checkpoint": chosen.name}))
+        ending = {"checkpoint": _choose(cell, work).name, "peak_memory_mb": peak_memory_mb(), "git": git_state()}
+        write_atomically(work / TRAINED_FILE, json.dumps(ending))
+    ending = json.loads((work / TRAINED_FILE).read_text(encoding="utf-8"))
+    chosen = work / ending["checkpoint"]
     curve = read_curve(work)
     return {
+        "peak_memory_mb": ending.get("peak_memory_mb"), "git": ending.get("git"),
         "checkpoint": str(chosen), "epoch": int(re.findall(r"epoch_(\d+)", chosen.name)[-1]),
         "epochs": cell.config["train_cfg"]["max_epochs"], "selection": cell.config["selection"],
         "seconds": sum(row.get("seconds", 0.0) for row in curve), "curve": curve,

@@ -117,10 +117,11 @@ def test_pixel_figures_equal_scikit_learn(name):
     score, mask = PAIRS[name]
     found = summarise([count_image(score, mask, threshold=0.4)])
     truth, prediction = mask.ravel(), (score > 0.4).ravel()
-    for key, function in (("iou", sk.jaccard_score), ("precision", sk.precision_score), ("recall", sk.recall_score),
-                          ("f1", sk.f1_score)):
-        expected = function(truth, prediction, zero_division=np.nan)
-        assert found[key] is None if np.isnan(expected) else found[key] == pytest.approx(expected)
+    either = truth.any() or prediction.any()
+    for key, function, defined in (
+            ("iou", sk.jaccard_score, either), ("precision", sk.precision_score, prediction.any()),
+            ("recall", sk.recall_score, truth.any()), ("f1", sk.f1_score, either)):
+        assert found[key] == (pytest.approx(function(truth, prediction, zero_division=0)) if defined else None), key
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -133,7 +134,8 @@ def test_exact_pixel_curve_has_the_area_of_scikit_learn(seed):
     assert curve.result().pixel_auc == pytest.approx(sk.roc_auc_score(mask.ravel(), score.ravel()), rel=1e-12)
 
 
-@pytest.mark.parametrize("name", PAIRS)
+# Trying every pairing of 64 dots with their 64 neighbourhoods would not end.
+@pytest.mark.parametrize("name", [name for name in PAIRS if name != "grid of dots on grid of dots"])
 def test_standard_counts_equal_a_brute_force_reading_of_the_definition(name):
     score, mask = PAIRS[name]
     prediction = score > 0.3
@@ -141,6 +143,11 @@ def test_standard_counts_equal_a_brute_force_reading_of_the_definition(name):
     expected = brute_force_standard(prediction, mask)
     assert (ours.targets, ours.predicted, ours.paired) == expected[:3]
     assert ours.fa_pixels in expected[3]
+
+
+def test_a_grid_of_dots_predicted_exactly_is_found_whole():
+    counts = count_image(*PAIRS["grid of dots on grid of dots"], threshold=0.3)
+    assert (counts.targets, counts.paired, counts.fa_pixels) == (64, 64, 0)
 
 
 def brute_force_standard(prediction: np.ndarray, mask: np.ndarray) -> tuple[int, int, int, set[int]]:

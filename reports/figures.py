@@ -108,7 +108,7 @@ def _draw_training(axis: Axes, records: list[Record], titles: dict[str, str]) ->
     axis.set_xlabel("Epoch")
     axis.set_ylabel("Loss")
     axis.set_ylim(0, 1.02)
-    axis.legend(loc="upper right")
+    axis.legend(loc="lower left")
 
 
 def _label(record: Record, titles: dict[str, str], area: str) -> str:

@@ -101,7 +101,7 @@ def build_table(result: SuiteResult, published: dict[str, Any]) -> Table:
     footnotes: list[str] = []
     rows = [_row(method, result, footnotes) for method in suite["methods"]]
     rows = _ranked(rows, [(dataset["name"], metric) for dataset in suite["datasets"] for metric in suite["metrics"]])
-    footnotes += _warnings(result.records())
+    footnotes += _trainings(result) + _warnings(result.records())
     return Table(
         name=suite["name"], title=suite["title"], datasets=suite["datasets"], metrics=list(suite["metrics"]), rows=rows,
         published=_published(suite, published), notes=list(suite["notes"]), footnotes=footnotes,
@@ -195,6 +195,21 @@ def _published(suite: dict[str, Any], published: dict[str, Any]) -> list[Publish
         if values:
             rows.append(PublishedRow(name, title, values))
     return rows
+
+
+def _trainings(result: SuiteResult) -> list[str]:
+    # One line a method: with what it began and how long it was trained on which set.
+    titles = {dataset["name"]: dataset["title"] for dataset in result.suite["datasets"]}
+    lines = []
+    for method in result.suite["methods"]:
+        trained = [record for record in result.records() if record.key.method == method["name"] and record.training]
+        if not trained:
+            continue
+        weights = sorted({record.provenance.get("weights", {}).get("kind", "unknown") for record in trained})
+        spans = dict.fromkeys(f"{record.training['epochs']} epochs on {titles[record.key.dataset]} "
+                              f"({record.training['selection']})" for record in trained)
+        lines.append(f"{method['title']}: {' and '.join(weights)} initial weights; {', '.join(spans)}")
+    return lines
 
 
 def _warnings(records: Sequence[Record]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
@@ -23,6 +24,7 @@ from benchmark.engine import runner_config
 from benchmark.engine.checkpoints import is_intact, newest_intact
 from benchmark.engine.cost import network_cost, peak_memory_mb
 from benchmark.engine.hooks import read_curve, validated
+from benchmark.errors import ConfigError, unknown_name
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.provenance import git_state
 from benchmark.records import write_atomically
@@ -110,6 +112,9 @@ def _train(cell: Cell, work: Path, device: str) -> None:
 def _runner(cell: Cell, config: dict[str, Any]) -> Runner:
     # Config applies custom_imports only to files; a method's modules register themselves by being imported.
     import_modules_from_strings(cell.config["custom_imports"]["imports"])
+    optimizer = cell.config["optim_wrapper"]["optimizer"]["type"]
+    if optimizer not in OPTIMIZERS.module_dict:  # MMEngine's own message does not name it
+        raise ConfigError(unknown_name("optimizer", optimizer, OPTIMIZERS.module_dict))
     return Runner.from_cfg(Config(config))
 
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 # One small cell of each kind, ACM at a quarter of the resolution, so that training takes seconds.
+QUARTER = ["--set", "model.network.stem=quarter"]
 SMALL = ["--profile", "demo", "--device", "cpu", "--set", "train_cfg.max_epochs=3",
-         "--set", "model.network.stem=quarter",
          "--set", "dataset.counts={'train': 12, 'val': 4, 'test': 6}", "--set", "evaluation.bootstrap=50",
          "--set", "train_cfg.val_interval=1"]
 
@@ -29,7 +29,8 @@ def run(*arguments: str, work: Path, timeout: float = 300, **more) -> subprocess
 
 
 def table1(*arguments: str, work: Path, **more) -> subprocess.CompletedProcess:
-    return run("--suite", "table1", *SMALL, *arguments, work=work, **more)
+    with_acm = any("acm" in argument.split(",") for argument in arguments)
+    return run("--suite", "table1", *SMALL, *(QUARTER if with_acm else []), *arguments, work=work, **more)
 
 
 def record(work: Path, method: str) -> dict:
@@ -136,7 +137,7 @@ def test_collect_makes_a_partial_report_and_says_so_by_its_exit_code(finished):
 
 
 def test_a_killed_run_ends_with_the_same_bits_as_one_that_was_not(finished, tmp_path):
-    command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, "--methods", "acm",
+    command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, *QUARTER, "--methods", "acm",
                "--work-dir", str(tmp_path)]
     project = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "IRSTD_DATA_ROOT": str(tmp_path / "none")}
@@ -186,7 +187,7 @@ def test_quiet_prints_one_line(finished):
 
 
 def test_an_interrupt_ends_with_130_and_loses_nothing(tmp_path):
-    command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, "--methods", "acm",
+    command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, *QUARTER, "--methods", "acm",
                "--set", "train_cfg.max_epochs=500", "--work-dir", str(tmp_path)]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                              cwd=Path(__file__).resolve().parents[2])

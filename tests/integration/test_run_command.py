@@ -189,8 +189,10 @@ def test_quiet_prints_one_line(finished):
 def test_an_interrupt_ends_with_130_and_loses_nothing(tmp_path):
     command = [sys.executable, "benchmark/run.py", "--suite", "table1", *SMALL, *QUARTER, "--methods", "acm",
                "--set", "train_cfg.max_epochs=500", "--work-dir", str(tmp_path)]
+    # A shell starts background jobs with SIGINT ignored, and this test may be in one: the child gets it back.
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                             cwd=Path(__file__).resolve().parents[2])
+                             cwd=Path(__file__).resolve().parents[2],
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("cells/acm__*/train-*/epoch_1.pth")):
         assert time.monotonic() < deadline and child.poll() is None

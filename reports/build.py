@@ -24,7 +24,7 @@ def build_report(result: SuiteResult, out: Path, formats: Sequence[str] = FORMAT
     """
     name = result.suite["name"]
     table = build_table(result, load_printed())
-    figures = draw_figures(result, out / "figures")
+    figures = draw_figures(result, out / "figures", table.notes)
     writers = {"md": lambda: to_markdown(table), "csv": lambda: to_csv(table, result), "tex": lambda: to_latex(table),
                "json": lambda: to_json(table)}
     written = {}
@@ -38,6 +38,10 @@ def build_report(result: SuiteResult, out: Path, formats: Sequence[str] = FORMAT
 
 
 def _write_bytes(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

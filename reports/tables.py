@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark.records import Outcome, Record, Status, SuiteResult
+from benchmark.records import Metric, Outcome, Record, Status, SuiteResult
+from reports.origin import origins
+from reports.published import DATASETS, HEADS
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ STYLES = {
     "target_auc": MetricStyle("Target AUC", "", 1, 4, True), "target_pauc": MetricStyle("pAUC", "", 1, 4, True),
 }
 NOT_RUN = "–"
-MARK_RULE = "Best measured value of a column in bold, second best underlined."
+ARROWS = {True: "↑", False: "↓"}
+MARK_RULE = ("Best measured value of a column in bold, second best underlined; values that print alike are marked "
+             "alike, and a value alone in its column is not marked.")
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,34 @@ class Value:
     rank: int = 0
     """1 best, 2 second best, 0 neither."""
     note: int | None = None
-    """Number of the footnote that says why there is no value."""
+    """Number of the footnote that says why there is no value, or which seeds are missing from it."""
     seeds: tuple[int, ...] = ()
+    spread: float | None = None
+    """Standard deviation over seeds, unrounded; None for fewer than two."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A method: title with its mark, type, and values keyed by (dataset, metric)."""
+    """A method: title, type, values keyed by (dataset, metric), and numbers of the footnotes about the whole row."""
 
     method: str
     title: str
     type: str
     reconstruction: bool
     values: dict[tuple[str, str], Value]
+    notes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A method's figures as the paper prints them, keyed by (dataset, metric); strings, never rounded."""
+    """A method's figures as the paper prints them, keyed by (dataset, metric); strings, never rounded.
+
+    The dataset is "" where the paper averages over all of them.
+    """
 
     method: str
     title: str
+    type: str
     values: dict[tuple[str, str], str]
 
 
@@ -87,7 +98,33 @@ class Table:
     notes: list[str]
     footnotes: list[str]
     caption: str
+    published_caption: str = ""
     seeds: list[int] = field(default_factory=list)
+    origins: list[dict[str, Any]] = field(default_factory=list)
+    """Provenance of every finished cell, as ``reports.origin.origins`` gives it."""
+
+    def columns(self) -> list[tuple[dict[str, Any], str]]:
+        """(dataset, metric) of each measured column."""
+        return [(dataset, metric) for dataset in self.datasets for metric in self.metrics]
+
+    def published_columns(self) -> list[tuple[str, str]]:
+        """(dataset, metric) of each published column, in the paper's order."""
+        return list(dict.fromkeys(key for row in self.published for key in row.values))
+
+    def published_groups(self) -> list[tuple[str, int]]:
+        """Title and number of columns of each dataset of the published figures."""
+        names = [dataset for dataset, _ in self.published_columns()]
+        titles = DATASETS | {dataset["name"]: dataset["title"] for dataset in self.datasets}
+        return [(titles.get(name, name), names.count(name)) for name in dict.fromkeys(names)]
+
+    def padding(self) -> dict[tuple[str, str], dict[str, int]]:
+        """For each column and method, how many digits are missing on the left for the decimal points to align."""
+        digits = {(dataset["name"], metric): {row.method: len(row.values[dataset["name"], metric].text.split(".")[0])
+                                              for row in self.rows
+                                              if row.values[dataset["name"], metric].value is not None}
+                  for dataset, metric in self.columns()}
+        return {column: {method: max(found.values()) - count for method, count in found.items()}
+                for column, found in digits.items()}
 
 
 def build_table(result: SuiteResult, published: dict[str, Any]) -> Table:
@@ -101,12 +138,21 @@ def build_table(result: SuiteResult, published: dict[str, Any]) -> Table:
     footnotes: list[str] = []
     rows = [_row(method, result, footnotes) for method in suite["methods"]]
     rows = _ranked(rows, [(dataset["name"], metric) for dataset in suite["datasets"] for metric in suite["metrics"]])
-    footnotes += _trainings(result) + _warnings(result.records())
+    rows = _with_trainings(rows, result, footnotes)
+    rows = _with_warnings(rows, result.records(), footnotes)
+    shown, caption = _published(suite, published)
     return Table(
         name=suite["name"], title=suite["title"], datasets=suite["datasets"], metrics=list(suite["metrics"]), rows=rows,
-        published=_published(suite, published), notes=list(suite["notes"]), footnotes=footnotes,
-        caption=_caption(result), seeds=list(suite["seeds"]),
+        published=shown, notes=_notes(suite), footnotes=footnotes, caption=_caption(result), published_caption=caption,
+        seeds=list(suite["seeds"]), origins=origins(result),
     )
+
+
+def metric_head(metric: str) -> str:
+    """Title of a column with the direction in which it gets better."""
+    if metric in HEADS:
+        return HEADS[metric]
+    return f"{STYLES[metric].title} {ARROWS[STYLES[metric].higher_is_better]}"
 
 
 def format_number(value: float, decimals: int) -> str:
@@ -126,32 +172,50 @@ def _row(method: dict[str, Any], result: SuiteResult, footnotes: list[str]) -> R
 
 def _value(metric: str, outcomes: Sequence[Outcome], footnotes: list[str]) -> Value:
     style = STYLES[metric]
-    done = [outcome.record for outcome in outcomes if outcome.record is not None]
-    found = [(record.key.seed, record.metrics[metric]) for record in done if metric in record.metrics]
-    measured = [(seed, entry) for seed, entry in found if entry.value is not None]
+    measured: list[tuple[int, Metric]] = []
+    missing: list[tuple[int, str]] = []
+    for outcome in outcomes:
+        entry = outcome.record.metrics.get(metric) if outcome.record else None
+        if entry is not None and entry.value is not None:
+            measured.append((outcome.key.seed, entry))
+        else:
+            missing.append((outcome.key.seed, _reason(outcome, entry)))
     if not measured:
-        reasons = [entry.reason or "undefined" for _, entry in found] or [_reason(outcome) for outcome in outcomes]
-        return Value(None, NOT_RUN, note=_footnote(footnotes, reasons[0] if reasons else "not part of this suite"))
+        return Value(None, NOT_RUN, note=_footnote(footnotes, _joined_reasons(missing) or "not part of this suite"))
     seeds = tuple(seed for seed, _ in measured)
+    note = _footnote(footnotes, f"without {_joined_reasons(missing, always_name_seeds=True)}") if missing else None
     if len(measured) == 1:
         entry = measured[0][1]
-        low, high = entry.low, entry.high
-        ends = [format_number(end * style.scale, style.decimals) for end in (low, high) if end is not None]
+        ends = [format_number(end * style.scale, style.decimals) for end in (entry.low, entry.high) if end is not None]
         interval = f"[{', '.join(ends)}]" if len(ends) == 2 else ""
-        return Value(entry.value, format_number(entry.value * style.scale, style.decimals), interval, low, high,
-                     seeds=seeds)
+        return Value(entry.value, format_number(entry.value * style.scale, style.decimals), interval, entry.low,
+                     entry.high, note=note, seeds=seeds)
     numbers = [entry.value for _, entry in measured]
     mean, spread = statistics.fmean(numbers), statistics.stdev(numbers)
     interval = f"± {format_number(spread * style.scale, style.decimals)} (n={len(numbers)})"
-    return Value(mean, format_number(mean * style.scale, style.decimals), interval, seeds=seeds)
+    return Value(mean, format_number(mean * style.scale, style.decimals), interval, note=note, seeds=seeds,
+                 spread=spread)
 
 
-def _reason(outcome: Outcome) -> str:
+def _reason(outcome: Outcome, entry: Metric | None) -> str:
+    if outcome.record is not None:
+        return (entry.reason if entry else "not in this record") or "undefined"
     if outcome.status is Status.SKIPPED:
         return f"not run: {outcome.reason}"
     if outcome.status is Status.FAILED:
         return f"failed: {outcome.reason}"
     return "not run yet" if outcome.status is Status.PENDING else f"{outcome.status.value}: {outcome.reason}"
+
+
+def _joined_reasons(missing: list[tuple[int, str]], *, always_name_seeds: bool = False) -> str:
+    reasons = list(dict.fromkeys(reason for _, reason in missing))
+    if len(reasons) == 1 and not always_name_seeds:
+        return reasons[0]
+    parts = []
+    for reason in reasons:
+        seeds = [str(seed) for seed, found in missing if found == reason]
+        parts.append(f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)} ({reason})")
+    return "; ".join(parts)
 
 
 def _footnote(footnotes: list[str], text: str) -> int:
@@ -178,50 +242,76 @@ def _ranked(rows: list[Row], columns: list[tuple[str, str]]) -> list[Row]:
 
 
 def _with_ranks(row: Row, ranks: dict[tuple[str, str], int]) -> Row:
-    values = {}
-    for column, value in row.values.items():
-        fields = {**value.__dict__, "rank": ranks[column]}
-        values[column] = Value(**fields)
-    return Row(row.method, row.title, row.type, row.reconstruction, values)
+    return replace(row, values={column: replace(value, rank=ranks[column]) for column, value in row.values.items()})
 
 
-def _published(suite: dict[str, Any], published: dict[str, Any]) -> list[PublishedRow]:
-    printed = published.get(suite.get("published") or "", {})
-    shown = {method["name"]: method["title"] for method in suite["methods"]}
+def _published(suite: dict[str, Any], published: dict[str, Any]) -> tuple[list[PublishedRow], str]:
+    name = suite.get("published") or ""
+    printed = published.get(name, {})
+    ours = {dataset["name"] for dataset in suite["datasets"]}
     rows = []
-    for name, title in shown.items():
-        values = {(dataset, metric): figure for dataset, figures in printed.get(name, {}).items()
-                  if isinstance(figures, dict) for metric, figure in figures.items()}
-        if values:
-            rows.append(PublishedRow(name, title, values))
+    for method in suite["methods"]:
+        figures = {(dataset, metric): figure for dataset, entry in printed.get(method["name"], {}).items()
+                   for metric, figure in (entry.items() if isinstance(entry, dict) else ())}
+        figures |= {("", metric): figure for metric, figure in printed.get(method["name"], {}).items()
+                    if not isinstance(figure, dict)}
+        # Beside measurements on some of the paper's datasets only those are of use; beside other data, all are.
+        kept = {key: figure for key, figure in figures.items() if key[0] in ours} or figures
+        if kept:
+            rows.append(PublishedRow(method["name"], method["title"], method["type"], kept))
+    same_data = any(dataset in ours for row in rows for dataset, _ in row.values)
+    difference = ("Other splits, other counting and other training than above." if same_data else
+                  "On other data than above: nothing in the two tables can be compared.")
+    number = name.removeprefix("table") or "–"
+    return rows, (f"Published (SAIST paper, CVPR 2025, Table {number}), exactly as printed – not our measurement. "
+                  f"{difference} IoU and Pd in 10⁻², Fa in 10⁻⁶.")
+
+
+def _with_trainings(rows: list[Row], result: SuiteResult, footnotes: list[str]) -> list[Row]:
+    # One footnote a method: with what it began and how long it was trained on which set.
+    titles = {dataset["name"]: dataset["title"] for dataset in result.suite["datasets"]}
+    told = []
+    for row in rows:
+        trained = [record for record in result.records() if record.key.method == row.method and record.training]
+        if trained:
+            weights = sorted({record.provenance.get("weights", {}).get("kind") or "unknown" for record in trained})
+            spans = dict.fromkeys(f"{record.training.get('epochs', NOT_RUN)} epochs on {titles[record.key.dataset]} "
+                                  f"({record.training.get('selection') or 'selection unknown'})" for record in trained)
+            text = f"{' and '.join(weights)} initial weights; {', '.join(spans)}"
+            row = replace(row, notes=(*row.notes, _footnote(footnotes, text)))
+        told.append(row)
+    return told
+
+
+def _with_warnings(rows: list[Row], records: Sequence[Record], footnotes: list[str]) -> list[Row]:
+    newest = max(records, key=lambda record: record.provenance.get("finished", ""), default=None)
+    warnings = (
+        ("not measured at the newest commit shown: rows come from more than one commit of the benchmark; see the "
+         "provenance", lambda record: _commit(record) != _commit(newest)),
+        ("measured, at least in part, with uncommitted changes in the benchmark; see the provenance",
+         lambda record: bool(record.provenance.get("git", {}).get("dirty"))),
+        ("epochs were chosen on test images (selection='test-best')",
+         lambda record: (record.training or {}).get("selection") == "test-best"),
+    )
+    for text, applies in warnings:
+        methods = {record.key.method for record in records if applies(record)}
+        if methods:
+            number = _footnote(footnotes, text)
+            rows = [replace(row, notes=(*row.notes, number)) if row.method in methods else row for row in rows]
     return rows
 
 
-def _trainings(result: SuiteResult) -> list[str]:
-    # One line a method: with what it began and how long it was trained on which set.
-    titles = {dataset["name"]: dataset["title"] for dataset in result.suite["datasets"]}
-    lines = []
-    for method in result.suite["methods"]:
-        trained = [record for record in result.records() if record.key.method == method["name"] and record.training]
-        if not trained:
-            continue
-        weights = sorted({record.provenance.get("weights", {}).get("kind", "unknown") for record in trained})
-        spans = dict.fromkeys(f"{record.training['epochs']} epochs on {titles[record.key.dataset]} "
-                              f"({record.training['selection']})" for record in trained)
-        lines.append(f"{method['title']}: {' and '.join(weights)} initial weights; {', '.join(spans)}")
-    return lines
+def _commit(record: Record) -> str | None:
+    return record.provenance.get("git", {}).get("commit")
 
 
-def _warnings(records: Sequence[Record]) -> list[str]:
-    states = [record.provenance.get("git", {}) for record in records]
-    found = []
-    if len({state.get("commit") for state in states}) > 1:
-        found.append("rows come from more than one commit of the benchmark; see the provenance")
-    if any(state.get("dirty") for state in states):
-        found.append("some rows were measured with uncommitted changes in the benchmark; see the provenance")
-    if any(record.training.get("selection") == "test-best" for record in records):
-        found.append("epochs were chosen on test images (selection='test-best')")
-    return found
+def _notes(suite: dict[str, Any]) -> list[str]:
+    notes = list(suite["notes"])
+    generated = [dataset["title"] for dataset in suite["datasets"] if not dataset["real"]]
+    if (generated or suite["profile"] == "demo") and not any("demonstration" in note.lower() for note in notes):
+        what = f"generated images ({', '.join(generated)})" if generated else "small runs"
+        notes.insert(0, f"Demonstration: {what}; these numbers say nothing about the methods on real images.")
+    return notes
 
 
 def _caption(result: SuiteResult) -> str:
@@ -230,6 +320,15 @@ def _caption(result: SuiteResult) -> str:
                        for dataset in suite["datasets"])
     seeds = len(suite["seeds"])
     spread = ("In brackets 95 % bootstrap intervals over test images." if seeds == 1 else
-              f"Mean ± standard deviation over {seeds} seeds.")
+              f"Mean ± standard deviation over n of {seeds} seeds; where one seed alone is done, its 95 % bootstrap "
+              "interval over test images in brackets.")
+    units: dict[str, list[str]] = {}
+    for metric in suite["metrics"]:
+        units.setdefault(STYLES[metric].unit, []).append(STYLES[metric].title)
+    scale = ", ".join(f"{_listed(titles)} in {unit}" for unit, titles in units.items() if unit)
     return (f"{suite['title']}. Profile {suite['profile']}; {splits}. Counting protocol {suite['protocol']}. "
-            f"IoU, nIoU and Pd in 10⁻², Fa in 10⁻⁶. {spread} {MARK_RULE}")
+            + (f"{scale}. " if scale else "") + f"{spread} {MARK_RULE}")
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,77 @@
+"""Where each number comes from, as plain facts that every format prints alike; nothing here touches a metric."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from benchmark.records import Record, SuiteResult
+
+UNKNOWN = "–"
+
+
+def origins(result: SuiteResult) -> list[dict[str, Any]]:
+    """One dict of JSON types for each finished cell, in the order of the suite.
+
+    Texts that a record lacks are ``UNKNOWN``. ``config`` is a hash of the resolved config alone, ``id`` one of config,
+    data and starting weights together.
+    """
+    methods = {method["name"]: method["title"] for method in result.suite["methods"]}
+    datasets = {dataset["name"]: dataset for dataset in result.suite["datasets"]}
+    return [_origin(record, methods[record.key.method], datasets[record.key.dataset], result.suite["protocol"])
+            for record in result.records()]
+
+
+def commit_of(record: Record) -> str:
+    """Ten digits of the commit, with a plus sign where the tree had uncommitted changes."""
+    git = record.provenance.get("git", {})
+    return (git.get("commit") or UNKNOWN)[:10] + ("+" if git.get("dirty") else "")
+
+
+def newest_date(result: SuiteResult) -> str:
+    """Day on which the newest record was finished, empty without one: a report has no other date."""
+    return max((record.provenance.get("finished", "")[:10] for record in result.records()), default="")
+
+
+def _origin(record: Record, method: str, dataset: dict[str, Any], protocol: str) -> dict[str, Any]:
+    origin = record.provenance
+    data, weights = origin.get("data", {}), origin.get("weights", {})
+    return {
+        "method": method, "dataset": dataset["title"], "data": "real" if data.get("real", dataset["real"])
+        else "synthetic", "split": record.key.split, "seed": record.key.seed, "id": record.id,
+        "config": _hash(record.config), "fingerprint": data.get("fingerprint") or UNKNOWN,
+        "protocol": record.config.get("evaluation", {}).get("protocol", protocol),
+        "weights": " ".join(filter(None, [weights.get("kind"), weights.get("name")])) or UNKNOWN,
+        "epochs": _epochs(record.training), "device": origin.get("device") or UNKNOWN, "commit": commit_of(record),
+        "machine": _machine(record), "software": _software(record),
+        "started": origin.get("started") or UNKNOWN, "finished": origin.get("finished") or UNKNOWN,
+        "command": origin.get("command") or UNKNOWN,
+    }
+
+
+def _hash(config: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:12]
+
+
+def _epochs(training: dict[str, Any] | None) -> str:
+    if not training:
+        return UNKNOWN
+    chosen, selection = training.get("epoch"), training.get("selection")
+    of = f"{chosen} of {training.get('epochs')}" if chosen is not None else str(training.get("epochs", UNKNOWN))
+    return f"{of}, {selection}" if selection else of
+
+
+def _machine(record: Record) -> str:
+    hardware = record.provenance.get("hardware", {})
+    gpu = hardware.get("gpu") or []
+    threads = record.provenance.get("threads")
+    return ", ".join(filter(None, [
+        hardware.get("cpu"), f"{hardware['cores']} cores" if hardware.get("cores") else "",
+        f"{hardware['memory_gb']} GB" if hardware.get("memory_gb") else "",
+        gpu if isinstance(gpu, str) else ", ".join(gpu) or "no GPU",
+        f"{threads} {'thread' if threads == 1 else 'threads'} a cell" if threads else ""]))
+
+
+def _software(record: Record) -> str:
+    return ", ".join(f"{name} {version}" for name, version in record.provenance.get("versions", {}).items()) or UNKNOWN

@@ -28,7 +28,7 @@ test: env
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: env
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 
 clean:
 	rm -rf $(VENV) work_dirs

@@ -137,9 +137,8 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace) ->
 
 
 def _report(plan: Plan, outcomes: dict, store: RecordStore, quiet: bool, started: float) -> int:
-    from reports.build import build_report
-
     from benchmark.progress import describe, duration, tally
+    from reports.build import build_report
 
     ordered = plan.ordered(outcomes)
     written = build_report(SuiteResult(plan.suite, ordered), store.root / plan.suite["name"])

@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.structures import PixelData
 from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.registry import MODELS
 from torch import Tensor
+
+from baselines.score_maps import attach_scores
 
 
 @MODELS.register_module()
@@ -56,15 +57,7 @@ class BaselineSegmentor(BaseSegmentor):
 
     def predict(self, inputs: Tensor, data_samples: list[Any]) -> list[Any]:
         """The samples, each with ``pred_score``: (1, H, W) float32 in [0, 1] at ``count_shape`` (else input) size."""
-        scores = self.logits(inputs)[0].float().sigmoid()
-        for score, sample in zip(scores, data_samples, strict=True):
-            shape = tuple(sample.metainfo.get("count_shape", score.shape[-2:]))
-            valid = tuple(sample.metainfo.get("img_shape", score.shape[-2:]))[:2]
-            score = score[None, :, : valid[0], : valid[1]]
-            if valid != shape:
-                score = F.interpolate(score, size=shape, mode="bilinear", align_corners=False).clamp(0, 1)
-            sample.pred_score = PixelData(data=score[0])
-        return data_samples
+        return attach_scores(self.logits(inputs)[0].float().sigmoid(), data_samples)
 
     def _forward(self, inputs: Tensor, data_samples: list[Any] | None = None) -> Tensor:
         return self.logits(inputs)[0]

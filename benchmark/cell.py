@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.child import describe_limits
+from benchmark.datasets.catalog import open_dataset
 from benchmark.engine import classical, learned
 from benchmark.engine.cost import peak_memory_mb
 from benchmark.engine.hooks import set_listener
@@ -61,10 +62,14 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
 def _provenance(cell: Cell, evaluation: Evaluation, limits: dict[str, Any], started: str,
                 command: str) -> dict[str, Any]:
     weights = cell.config.get("weights", {"kind": "none"})
+    data = {"fingerprint": cell.data_fingerprint, "real": cell.config["dataset"]["real"],
+            "split": cell.config["split"], "test_images": len(evaluation.counts)}
+    if cell.config["method"].get("text"):
+        source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
+        data["texts"] = source.text_origins()
     return {
         "git": provenance.git_state(), "versions": provenance.versions(), "hardware": provenance.hardware(),
-        "data": {"fingerprint": cell.data_fingerprint, "real": cell.config["dataset"]["real"],
-                 "split": cell.config["split"], "test_images": len(evaluation.counts)},
+        "data": data,
         "weights": weights | {"fingerprint": cell.weights_fingerprint},
         "started": started, "finished": provenance.now(), "command": command,
     } | limits

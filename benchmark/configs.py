@@ -81,7 +81,8 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     for layer in (method, profile.get("per_dataset", {}).get(dataset["name"], {}), own):
         resolved.merge_from_dict(copy.deepcopy(dict(layer)))
     config = to_plain(resolved.to_dict())
-    config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in PROSE_KEYS}
+    unused = PROSE_KEYS if method["method"].get("text") else (*PROSE_KEYS, "text")
+    config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in unused}
     if dataset["layout"] == "synthetic":
         config["dataset"] |= copy.deepcopy(profile.get("synthetic", {}))
     config |= {"split": split, "seed": seed, "profile_name": profile["profile"]["name"]}

@@ -15,7 +15,7 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmcv-lite", "mmcv", "numpy", "scipy",
-            "opencv-python", "scikit-learn")
+            "opencv-python", "scikit-learn", "segment-anything", "open-clip-torch", "peft", "timm")
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmark import configs
+from benchmark import configs, weights
 from benchmark.datasets.catalog import load_dataset_config, missing_reason, open_dataset
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.records import CellKey, Outcome, Status
@@ -130,7 +130,11 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
                 layers = configs.merge(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
                                        protocol=selection.protocol)
                 merged.append(layers)
-                cells.append(_cell(key, configs.compose(layers, selection.overrides), selection.data_root))
+                cell, reason = _cell(key, configs.compose(layers, selection.overrides), selection.data_root)
+                if cell is None:
+                    skipped.append(Outcome(key, Status.SKIPPED, reason))
+                else:
+                    cells.append(cell)
     if absent_reasons and not cells:
         raise ConfigError(f"no dataset to run on: {absent_reasons[0]}")
     configs.check_overrides(selection.overrides, merged)
@@ -140,12 +144,13 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
         "methods": [_describe(suite, name, methods[name]) for name in names],
         "datasets": described, "seeds": seeds, "profile": planned["name"], "profile_title": planned["title"],
         "protocol": selection.protocol or profile["evaluation"]["protocol"],
-        "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())),
+        "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())) + _notes(cells),
     }
     return Plan(resolved, cells, skipped)
 
 
-def _cell(key: CellKey, config: dict[str, Any], root: Path) -> Cell:
+def _cell(key: CellKey, config: dict[str, Any], root: Path) -> tuple[Cell | None, str]:
+    # the cell, or None and the reason why it cannot run
     source = open_dataset(config["dataset"], root, config["split"], config["seed"])
     for part in ("train", "test") if config["method"]["trainable"] else ("test",):
         if not source.ids(part):
@@ -157,7 +162,26 @@ def _cell(key: CellKey, config: dict[str, Any], root: Path) -> Cell:
                           "none; use --set selection=last")
     if "selection" in config and config["selection"] not in configs.SELECTIONS:
         raise ConfigError(unknown_name("selection", config["selection"], configs.SELECTIONS))
-    return Cell(key, config, str(root), source.fingerprint())
+    fingerprint, reason = weights.resolve(config)
+    return (None, reason) if reason else (Cell(key, config, str(root), source.fingerprint(), fingerprint), "")
+
+
+def _notes(cells: list[Cell]) -> list[str]:
+    # What a reader of the results would otherwise find out from a record: said at the start and in the report.
+    notes = []
+    for method in dict.fromkeys(cell.key.method for cell in cells):
+        own = [cell for cell in cells if cell.key.method == method]
+        starts = {name: value for name, value in own[0].config.get("weights", {}).items() if name.endswith("_weights")}
+        if "random" in starts.values():
+            notes.append(f"{method} starts from {', '.join(f'{name}: {value}' for name, value in starts.items())}.")
+        for dataset, cell in {cell.key.dataset: cell for cell in own if cell.config["method"].get("text")}.items():
+            counts = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
+                                  cell.config["seed"]).text_origins()
+            without = counts["template"] + counts["none"]
+            if without:
+                notes.append(f"{method} on {dataset}: {without} of {sum(counts.values())} images have no caption "
+                             f"({counts['template']} take the dataset's template).")
+    return notes
 
 
 def _choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmark.datasets.captions import Captions
 from benchmark.datasets.fingerprints import file_hashes
 from benchmark.datasets.images import SUFFIXES, read_image, read_mask
 from benchmark.datasets.sample import PARTS, Sample
@@ -23,6 +24,7 @@ class FolderSource:
     Args:
         config: Dataset config with ``name, real, folder, images, masks, splits``. ``images`` and ``masks`` are patterns
             with ``{id}``, or folder names, in which any image suffix and ``<id>`` or ``<id>_pixels0`` are accepted.
+            ``text``, where there is one, says where the captions lie (see ``Captions``).
         root: Data root.
         split: Name of an offered split, ``'paper'``, or a path.
         seed: Of the ``paper`` split.
@@ -40,6 +42,7 @@ class FolderSource:
         if not self.images:
             raise DataError(f"{self.folder}: no images like {config['images']}; run `python benchmark/data.py verify "
                             f"{self.name}`")
+        self.captions = Captions(config.get("text"), root)
         self.files: dict[str, Path] = {}
         if split == PAPER:
             self.parts = paper_split(self.name, self.images, seed)
@@ -58,10 +61,15 @@ class FolderSource:
         if sample_id not in self.masks:
             raise DataError(f"{self.images[sample_id]}: its mask is missing; put it there or take the id off the list")
         image = read_image(self.images[sample_id])
-        return Sample(sample_id, image, read_mask(self.masks[sample_id], image.shape))
+        mask = read_mask(self.masks[sample_id], image.shape)
+        return Sample(sample_id, image, mask, self.captions.text(sample_id))
+
+    def text_origins(self) -> dict[str, int]:
+        """Images of all parts by where their text comes from: ``caption``, ``template``, ``none``."""
+        return self.captions.origins(sample_id for part in PARTS for sample_id in self.parts[part])
 
     def fingerprint(self) -> str:
-        """16 hex digits over the content of every file of every part and over the part lists."""
+        """16 hex digits over the content of every file of every part, over the part lists and over the texts."""
         digest = hashlib.sha256()
         ids = [sample_id for part in PARTS for sample_id in self.parts[part]]
         files = [self.images[sample_id] for sample_id in ids]
@@ -71,7 +79,9 @@ class FolderSource:
             digest.update(f"{part}:".encode())
             for sample_id in self.parts[part]:
                 mask = self.masks.get(sample_id)
+                text = self.captions.text(sample_id)
                 line = [sample_id, hashes[self.images[sample_id]], hashes[mask] if mask else "no mask"]
+                line += [] if text is None else [text]
                 digest.update("|".join(line).encode() + b"\n")
         return digest.hexdigest()[:16]
 

@@ -38,5 +38,8 @@ class SampleSource(Protocol):
     def read(self, sample_id: str) -> Sample:
         """The sample with this id. Raises ``DataError`` naming the file when it cannot be read."""
 
+    def text_origins(self) -> dict[str, int]:
+        """Images of all parts by where their text comes from: ``caption``, ``template`` or ``none``."""
+
     def fingerprint(self) -> str:
         """16 hex digits over the content of every file of every part and over the part lists."""

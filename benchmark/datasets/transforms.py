@@ -39,6 +39,24 @@ class LoadSample(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class SceneView(BaseTransform):
+    """Keep a small copy of the whole image as ``scene``, before it is cropped, flipped or turned.
+
+    For methods that describe the scene: what a caption says is about the whole image, and a copy that no augmentation
+    touches has features that need computing once.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.size = tuple(size)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """``results`` with ``scene``, (H, W) uint8 of ``size``."""
+        height, width = self.size
+        scene = cv2.resize(results["img"], (width, height), interpolation=cv2.INTER_AREA)
+        return results | {"scene": scene.round().clip(0, 255).astype(np.uint8)}
+
+
+@TRANSFORMS.register_module()
 class ResizeView(BaseTransform):
     """The whole image at ``size`` (H, W), bilinear; with ``mask`` its mask as well, by nearest neighbour.
 

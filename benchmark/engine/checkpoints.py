@@ -30,6 +30,14 @@ def newest_intact(folder: Path, usable: Callable[[int], bool] = lambda epoch: Tr
     return None
 
 
+def strip(path: Path) -> None:
+    """Leave only weights and meta data: a finished training is never resumed, and optimisers are twice the weights."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    smaller = path.with_name(f".{path.name}.part")
+    torch.save({name: content[name] for name in ("meta", "state_dict") if name in content}, smaller)
+    smaller.replace(path)
+
+
 def is_intact(path: Path) -> bool:
     """Whether the file is a whole checkpoint that loads with ``weights_only``."""
     try:

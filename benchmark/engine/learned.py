@@ -21,7 +21,7 @@ import benchmark.datasets.transforms
 import benchmark.engine.hooks
 import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what the runners' configs name
 from benchmark.engine import runner_config
-from benchmark.engine.checkpoints import is_intact, newest_intact
+from benchmark.engine.checkpoints import is_intact, newest_intact, strip
 from benchmark.engine.cost import network_cost, peak_memory_mb
 from benchmark.engine.hooks import read_curve, validated
 from benchmark.errors import ConfigError, unknown_name
@@ -50,7 +50,9 @@ def train(cell: Cell, folder: Path, device: str) -> dict[str, Any]:
     if _finished(work) is None:
         work.mkdir(parents=True, exist_ok=True)
         _train(cell, work, device)
-        ending = {"checkpoint": _choose(cell, work).name, "peak_memory_mb": peak_memory_mb(), "git": git_state()}
+        chosen = _choose(cell, work)
+        strip(chosen)
+        ending = {"checkpoint": chosen.name, "peak_memory_mb": peak_memory_mb(), "git": git_state()}
         write_atomically(work / TRAINED_FILE, json.dumps(ending))
     ending = json.loads((work / TRAINED_FILE).read_text(encoding="utf-8"))
     chosen = work / ending["checkpoint"]

@@ -10,7 +10,7 @@ import copy
 from pathlib import Path
 from typing import Any
 
-META_KEYS = ("img_id", "ori_shape", "count_shape", "img_shape", "text")
+META_KEYS = ("img_id", "ori_shape", "count_shape", "img_shape", "text", "scene")
 BEST_METRIC = "irstd/iou"
 
 
@@ -74,7 +74,7 @@ def train_pipeline(config: dict[str, Any]) -> list[dict[str, Any]]:
         look = dict(type="ResizeView", size=view["size"], mask=True)
     flips = [dict(type="mmcv.RandomFlip", prob=0.5, direction=direction) for direction in ("horizontal", "vertical")]
     transpose = [dict(type="RandomTranspose", prob=0.5)] if view["size"][0] == view["size"][1] else []
-    return [dict(type="LoadSample"), look, *flips, *transpose, _pack()]
+    return [*_load(view), look, *flips, *transpose, _pack()]
 
 
 def test_pipeline(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -82,7 +82,13 @@ def test_pipeline(config: dict[str, Any]) -> list[dict[str, Any]]:
     view = config["view"]
     at_input_size = config["evaluation"]["space"] == "input"
     look = [] if view["test"] == "native" else [dict(type="ResizeView", size=view["size"], mask=at_input_size)]
-    return [dict(type="LoadSample"), *look, _pack()]
+    return [*_load(view), *look, _pack()]
+
+
+def _load(view: dict[str, Any]) -> list[dict[str, Any]]:
+    # only methods that look at the whole scene have this key; others are spared the copy
+    scene = [dict(type="SceneView", size=view["scene"])] if "scene" in view else []
+    return [dict(type="LoadSample"), *scene]
 
 
 def _pack() -> dict[str, Any]:
@@ -115,6 +121,8 @@ def _common(config: dict[str, Any], folder: Path, name: str) -> dict[str, Any]:
     mean, std = config["dataset"]["mean"], config["dataset"]["std"]
     preprocessor = dict(type="SegDataPreProcessor", mean=[float(mean)], std=[float(std)], bgr_to_rgb=False,
                         pad_val=0, seg_pad_val=0, size=tuple(config["view"]["size"]))
+    if config["method"].get("greys"):  # the method normalises by itself
+        preprocessor |= dict(mean=None, std=None)
     return dict(
         default_scope="mmseg", experiment_name=name, work_dir=str(folder), log_level="WARNING",
         model=copy.deepcopy(config["model"]) | dict(data_preprocessor=preprocessor),

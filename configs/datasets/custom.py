@@ -7,4 +7,5 @@ are no lists, so the ``paper`` split is the default; ``--split`` takes the path 
 dataset = dict(
     name="custom", title="custom", layout="folder", real=True, folder="custom", images="images", masks="masks",
     default_split="paper", splits=dict(), mean=98.0, std=36.0,
+    text=dict(captions="", scene=""),
 )

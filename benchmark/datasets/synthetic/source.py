@@ -107,6 +107,10 @@ class SyntheticSource:
             sample, image=sample.image.copy(), mask=sample.mask.copy(), meta=json.loads(json.dumps(sample.meta))
         )
 
+    def text_origins(self) -> dict[str, int]:
+        """Images by where their text comes from: each has a ``caption`` of its own."""
+        return {"caption": sum(self.counts.values()), "template": 0, "none": 0}
+
     def fingerprint(self) -> str:
         """16 hex digits over the generator's version, all parameters, the counts and the seed."""
         identity = {

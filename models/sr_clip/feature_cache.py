@@ -1,0 +1,72 @@
+"""Image features on disk, keyed by the weights that made them and by the pixels they were made from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class FeatureCache:
+    """One ``.npy`` file an image, half precision, under the user's cache folder.
+
+    Writers may run side by side: files appear whole. A file that cannot be read is made anew.
+
+    Args:
+        fingerprint: Gives a name for the weights; asked once, when the cache is first used.
+    """
+
+    def __init__(self, fingerprint: Callable[[], str]) -> None:
+        self._fingerprint, self._folder = fingerprint, None
+        self.hits = self.misses = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where the files of these weights lie."""
+        if self._folder is None:
+            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+            self._folder = base / "saist-bench" / "clip-features" / self._fingerprint()
+        return self._folder
+
+    def through(self, images: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        """``compute(images)`` row by row from the cache, the missing rows computed in one batch and kept.
+
+        Args:
+            images: (B, H, W) uint8.
+            compute: Gives (n, ...) float16 features of (n, H, W) images.
+        """
+        paths = [self._path(image) for image in images]
+        rows = [self._read(path) for path in paths]
+        missing = [index for index, row in enumerate(rows) if row is None]
+        self.hits, self.misses = self.hits + len(rows) - len(missing), self.misses + len(missing)
+        if missing:
+            for index, row in zip(missing, compute(images[missing]).cpu(), strict=True):
+                rows[index] = row
+                self._write(paths[index], row)
+        return torch.stack(rows)
+
+    def _path(self, image: Tensor) -> Path:
+        pixels = image.cpu().contiguous().numpy()
+        content = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+        return self.folder / f"{content[:32]}.npy"
+
+    def _read(self, path: Path) -> Tensor | None:
+        try:
+            return torch.from_numpy(np.load(path, allow_pickle=False))
+        except (OSError, ValueError, EOFError):
+            return None
+
+    def _write(self, path: Path, row: Tensor) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+                np.save(file, row.numpy())
+            Path(file.name).replace(path)
+        except OSError:  # a full or read-only cache costs time, never a run
+            return

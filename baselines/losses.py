@@ -6,6 +6,7 @@ besides the one it needs, so a network never ends in a sigmoid.
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -32,3 +33,12 @@ class SoftIoULoss(nn.Module):
         intersection = (probability * mask).sum(self.dims)
         union = (probability + mask).sum(self.dims) - intersection
         return 1 - ((intersection + self.smooth) / (union + self.smooth)).mean()
+
+
+@MODELS.register_module()
+class BCELoss(nn.Module):
+    """Mean binary cross-entropy over all pixels: UIU-Net (IEEE TIP 2023), SCTransNet (IEEE TGRS 2024)."""
+
+    def forward(self, logits: Tensor, mask: Tensor) -> Tensor:
+        """Scalar ≥ 0, float32."""
+        return F.binary_cross_entropy_with_logits(logits.float(), mask.float())

@@ -22,42 +22,53 @@ class BaselineSegmentor(BaseSegmentor):
     """Segmentor around a network whose ``forward`` gives logits (B, 1, H, W), or a list with the main map first.
 
     The network may name ``in_channels`` (a grey image is repeated to it) and ``size_multiple`` (images are padded
-    right and bottom to it, with the value that normalisation maps to 0, and logits cropped back).
+    right and bottom to it, with the value that normalisation maps to 0, and logits cropped back). One whose loss is
+    not a loss of its logit maps defines ``training_losses(image, mask)``, which takes both padded.
 
     Args:
         network: Config of the network in ``MODELS``.
-        loss: Config of a loss of logits and mask; with a list of maps it is averaged over them.
+        loss: Config of a loss of logits and mask; with a list of maps it is averaged over them. None for a network
+            with ``training_losses``.
         channels_last: Memory format of weights and activations; same results, faster convolutions on CPU.
     """
 
-    def __init__(self, network: dict[str, Any], loss: dict[str, Any], channels_last: bool = False,
+    def __init__(self, network: dict[str, Any], loss: dict[str, Any] | None, channels_last: bool = False,
                  data_preprocessor: dict[str, Any] | None = None, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.network = MODELS.build(network)
-        self.loss_function = MODELS.build(loss)
+        if (loss is None) != hasattr(self.network, "training_losses"):
+            raise ValueError(f"{network['type']}: a config gives a loss exactly where the network has no "
+                             f"training_losses of its own, but loss is {loss!r}")
+        self.loss_function = None if loss is None else MODELS.build(loss)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self.memory_format)
 
     def logits(self, inputs: Tensor) -> list[Tensor]:
         """Every logit map of the network, main one first, each (B, 1, H, W) for normalised inputs (B, C, H, W)."""
         height, width = inputs.shape[-2:]
-        multiple = getattr(self.network, "size_multiple", 1)
-        padded = F.pad(inputs, (0, -width % multiple, 0, -height % multiple))
-        channels = getattr(self.network, "in_channels", inputs.shape[1])
-        padded = padded.expand(-1, channels, -1, -1).contiguous(memory_format=self.memory_format)
-        maps = self.network(padded)
+        maps = self.network(self._repeated(self._padded(inputs)))
         maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
         return [logits[..., :height, :width] for logits in maps]
 
     def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:
-        """Mean of the loss over the network's maps, as ``{'loss': scalar}``."""
+        """Mean of the loss over the network's maps, as ``{'loss': scalar}``, or the network's own losses."""
         mask = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).to(inputs.device)
+        if self.loss_function is None:
+            return self.network.training_losses(self._repeated(self._padded(inputs)), self._padded(mask))
         losses = [self.loss_function(logits, mask) for logits in self.logits(inputs)]
         return {"loss": torch.stack(losses).mean()}
 
     def predict(self, inputs: Tensor, data_samples: list[Any]) -> list[Any]:
         """The samples, each with ``pred_score``: (1, H, W) float32 in [0, 1] at ``count_shape`` (else input) size."""
         return attach_scores(self.logits(inputs)[0].float().sigmoid(), data_samples)
+
+    def _padded(self, maps: Tensor) -> Tensor:
+        multiple = getattr(self.network, "size_multiple", 1)
+        return F.pad(maps, (0, -maps.shape[-1] % multiple, 0, -maps.shape[-2] % multiple))
+
+    def _repeated(self, inputs: Tensor) -> Tensor:
+        channels = getattr(self.network, "in_channels", inputs.shape[1])
+        return inputs.expand(-1, channels, -1, -1).contiguous(memory_format=self.memory_format)
 
     def _forward(self, inputs: Tensor, data_samples: list[Any] | None = None) -> Tensor:
         return self.logits(inputs)[0]

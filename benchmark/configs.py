@@ -1,8 +1,11 @@
 """Reading config files and composing them into the one resolved config of a cell; imports no torch.
 
-Order, later wins: profile (on ``_base_/common.py``), method, the profile's ``per_dataset[<dataset>]``, the method's
-own ``profiles[<profile>]``, dataset, ``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so
-that it cannot make a cell stale.
+Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
+``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, dataset,
+``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so that it cannot make a cell stale.
+
+A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
+``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ from mmengine.config import Config
 from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
-TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "weights")
-PLAN_KEYS = ("profile", "profiles", "synthetic", "per_dataset")
+TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "weights",
+                 "recipe")
+PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset")
 # Said about a dataset for people; a changed word must not make a cell stale.
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")
+RECIPES = ("authors", "common")
 SELECTIONS = ("auto", "val-best", "last", "test-best")
 
 
@@ -65,7 +70,7 @@ def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> 
 
 
 def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
-          protocol: str | None) -> dict[str, Any]:
+          protocol: str | None, recipe: str | None = None) -> dict[str, Any]:
     """All layers of a cell's config in their order.
 
     Args:
@@ -75,17 +80,25 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         split: Name or path of the split.
         seed: Of the cell.
         protocol: Counting protocol, or None for the profile's.
+        recipe: ``'authors'`` or ``'common'``, or None for the profile's. A method without ``recipes`` has only the
+            common one.
     """
+    name = profile["profile"]["name"]
+    wanted = recipe or profile["profile"]["recipe"]
+    trained = method.get("recipes", {}).get(wanted, {})
+    layers = (method, trained, profile.get("per_dataset", {}).get(dataset["name"], {}),
+              trained.get("profiles", {}).get(name, {}), method.get("profiles", {}).get(name, {}))
     resolved = Config(copy.deepcopy(dict(profile)))
-    own = method.get("profiles", {}).get(profile["profile"]["name"], {})
-    for layer in (method, profile.get("per_dataset", {}).get(dataset["name"], {}), own):
+    for layer in layers:
         resolved.merge_from_dict(copy.deepcopy(dict(layer)))
     config = to_plain(resolved.to_dict())
     unused = PROSE_KEYS if method["method"].get("text") else (*PROSE_KEYS, "text")
     config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in unused}
     if dataset["layout"] == "synthetic":
         config["dataset"] |= copy.deepcopy(profile.get("synthetic", {}))
-    config |= {"split": split, "seed": seed, "profile_name": profile["profile"]["name"]}
+    config |= {"split": split, "seed": seed, "profile_name": name}
+    if wanted not in method.get("recipes", {}):
+        config["recipe"] = "common"
     if protocol is not None:
         config["evaluation"]["protocol"] = protocol
     return to_plain({name: value for name, value in config.items() if name not in PLAN_KEYS})

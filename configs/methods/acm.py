@@ -2,8 +2,8 @@
 
 Parameters: 385,637. Multiply-accumulates at 256×256: 3.94 G.
 
-Paper profile: the authors' optimiser (Adagrad, lr 0.05, weight decay 1e-4, constant, batch 8, 300 epochs, 480×480
-crops) in place of SAIST's. Fast profile: the same optimiser with cosine decay, which a short run needs to settle.
+The authors' recipe: Adagrad, lr 0.05, weight decay 1e-4; in the paper profile constant, batch 8, 300 epochs, 480×480
+crops; in a shorter profile with its cosine decay, which a short run needs to settle.
 """
 method = dict(
     name="acm", title="ACM", type="CNN", year=2021, trainable=True, reconstruction=False,
@@ -17,10 +17,10 @@ model = dict(
     channels_last=True,
 )
 weights = dict(kind="random")
-optim_wrapper = dict(optimizer=dict(_delete_=True, type="Adagrad", lr=0.05, weight_decay=1e-4))
-profiles = dict(
-    paper=dict(
+recipes = dict(authors=dict(
+    optim_wrapper=dict(optimizer=dict(_delete_=True, type="Adagrad", lr=0.05, weight_decay=1e-4)),
+    profiles=dict(paper=dict(
         view=dict(size=(480, 480), train="crop", test="native"),
         train_cfg=dict(max_epochs=300), train_dataloader=dict(batch_size=8), param_scheduler=[],
-    ),
-)
+    )),
+))

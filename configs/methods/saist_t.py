@@ -12,6 +12,6 @@ model = dict(
 )
 profiles = dict(
     # From scratch its transformers stop learning at the rates that convolutional networks take.
-    fast=dict(optim_wrapper=dict(optimizer=dict(lr=1.5e-4), clip_grad=dict(max_norm=1.0))),
-    demo=dict(optim_wrapper=dict(optimizer=dict(lr=3e-4), clip_grad=dict(max_norm=1.0))),
+    fast=dict(optim_wrapper=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=1.0))),
+    demo=dict(train_cfg=dict(max_epochs=20), optim_wrapper=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=1.0))),
 )

@@ -2,7 +2,7 @@
 _base_ = "../_base_/common.py"
 
 profile = dict(
-    name="demo", title="demonstration", split="generated", seeds=(0,), datasets=("synth-sirst",),
+    name="demo", recipe="common", title="demonstration", split="generated", seeds=(0,), datasets=("synth-sirst",),
     notes=("Demonstration: small runs on generated images; these numbers say nothing about the methods.",),
 )
 synthetic = dict(size=(128, 128), counts=dict(train=48, val=12, test=24), mean=80.3, std=38.0)

@@ -7,7 +7,7 @@ epochs, so that two cores can finish all three; a method at a tenth of its autho
 _base_ = "../_base_/common.py"
 
 profile = dict(
-    name="fast", title="fast setting (256×256, tens of epochs)", split="official", seeds=(0,),
+    name="fast", recipe="authors", title="fast setting (256×256, tens of epochs)", split="official", seeds=(0,),
     datasets=("nudt-sirst", "irstd-1k", "nuaa-sirst"),
 )
 train_cfg = dict(max_epochs=45, val_interval=5)

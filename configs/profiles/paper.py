@@ -5,7 +5,7 @@ For one GPU of 80 GB or several smaller ones; on two CPU cores it would take wee
 _base_ = "../_base_/common.py"
 
 profile = dict(
-    name="paper", title="paper setting", split="paper", seeds=(0,),
+    name="paper", recipe="authors", title="paper setting", split="paper", seeds=(0,),
     datasets=("nudt-sirst", "irstd-1k", "nuaa-sirst"),
 )
 view = dict(size=(1024, 1024), train="resize", test="resize")

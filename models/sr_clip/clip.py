@@ -97,11 +97,15 @@ class FrozenCLIP(nn.Module):
     def encode_image(self, scenes: Tensor, cached: bool = True) -> ImageFeatures:
         """Features of (B, H, W) uint8 grey scenes, resized to CLIP's input size where they are not.
 
-        With ``cached`` they come from the cache where there is one, and go into it. They are rounded to half
-        precision either way, so that it makes no difference.
+        With ``cached`` they come from the cache where there is one, and go into it. They are computed in float32,
+        also under autocast, and rounded to half precision either way, so that it makes no difference.
         """
+        with torch.autocast(self.pixel_scale.device.type, enabled=False):
+            return self._encode_image(scenes, cached)
+
+    def _encode_image(self, scenes: Tensor, cached: bool) -> ImageFeatures:
         if self.cache is None or not cached:
-            features = self._compute(scenes)
+            features = torch.cat([self._compute(scene[None]) for scene in scenes])
         else:
             features = self.cache.through(scenes, self._compute)
         features = features.to(self.pixel_scale.device).float()
@@ -113,7 +117,7 @@ class FrozenCLIP(nn.Module):
         return self.clip.encode_text(self.tokenizer([text]).to(self.pixel_scale.device))[0]
 
     def _compute(self, scenes: Tensor) -> Tensor:
-        # (B, 1 + P, C) in half precision, global feature first
+        # (1, 1 + P, C) in half precision, global feature first
         pixels = scenes.to(self.pixel_scale.device).float().unsqueeze(1)
         if pixels.shape[-2:] != (self.image_size, self.image_size):
             pixels = F.interpolate(pixels, size=(self.image_size, self.image_size), mode="bilinear", antialias=True)

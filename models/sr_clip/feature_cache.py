@@ -35,20 +35,22 @@ class FeatureCache:
         return self._folder
 
     def through(self, images: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
-        """``compute(images)`` row by row from the cache, the missing rows computed in one batch and kept.
+        """``compute`` of each image, from the cache where it is there, else computed and kept.
+
+        Images are computed one at a time: in a batch sums are rounded otherwise, and what is kept would depend on
+        which images happened to come together.
 
         Args:
             images: (B, H, W) uint8.
-            compute: Gives (n, ...) float16 features of (n, H, W) images.
+            compute: Gives (1, ...) float16 features of a (1, H, W) image.
         """
         paths = [self._path(image) for image in images]
         rows = [self._read(path) for path in paths]
         missing = [index for index, row in enumerate(rows) if row is None]
         self.hits, self.misses = self.hits + len(rows) - len(missing), self.misses + len(missing)
-        if missing:
-            for index, row in zip(missing, compute(images[missing]).cpu(), strict=True):
-                rows[index] = row
-                self._write(paths[index], row)
+        for index in missing:
+            rows[index] = compute(images[index:index + 1])[0].cpu()
+            self._write(paths[index], rows[index])
         return torch.stack(rows)
 
     def _path(self, image: Tensor) -> Path:

@@ -19,7 +19,7 @@ def compose(method="acm", profile="fast", overrides=(), dataset=DATASET):
     return configs.compose(merge(method, profile, dataset), overrides)
 
 
-def test_the_method_wins_over_the_profile_and_the_profile_over_the_base():
+def test_the_authors_recipe_wins_over_the_profile_and_the_profile_over_the_base():
     config = compose()
     assert config["optim_wrapper"]["optimizer"]["type"] == "Adagrad"  # acm's; the base has Adam
     assert config["train_dataloader"]["batch_size"] == 4  # the fast profile's; the base has 8
@@ -90,3 +90,25 @@ def test_a_broken_config_file_is_one_line(tmp_path):
     with pytest.raises(ConfigError) as caught:
         configs.load_file(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_common_recipe_trains_every_network_alike_and_is_named():
+    own = compose()
+    common = configs.merge(profile=configs.load("profiles", "fast"), method=configs.load("methods", "acm"),
+                           dataset=DATASET, split="official", seed=3, protocol=None, recipe="common")
+    assert "recipe" not in own and common["recipe"] == "common"
+    assert common["optim_wrapper"]["optimizer"] == {"type": "Adam", "lr": 5e-4}
+    assert common["train_cfg"] == own["train_cfg"] and common["model"] == own["model"]
+
+
+def test_the_demonstration_trains_with_the_common_recipe():
+    assert compose(profile="demo")["recipe"] == "common"
+    assert compose(profile="demo")["optim_wrapper"]["optimizer"]["type"] == "Adam"
+
+
+def test_a_method_without_a_recipe_of_its_authors_has_the_common_one():
+    method = dict(configs.load("methods", "acm"))
+    del method["recipes"]
+    found = configs.merge(profile=configs.load("profiles", "paper"), method=method, dataset=DATASET, split="paper",
+                          seed=0, protocol=None, recipe="authors")
+    assert found["recipe"] == "common"

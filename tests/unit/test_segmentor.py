@@ -79,3 +79,29 @@ def test_it_is_an_mmseg_segmentor(registry):
     model = build(registry)
     assert isinstance(model, BaseSegmentor)
     assert model(torch.zeros(1, 1, 20, 20)).shape == (1, 1, 20, 20)
+
+
+def test_a_network_with_losses_of_its_own_gets_image_and_mask_padded_alike(registry):
+    @registry.register_module(force=True)
+    class OwnLosses(torch.nn.Module):
+        in_channels, size_multiple = 3, 16
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, image):
+            return image.mean(1, keepdim=True) * self.scale
+
+        def training_losses(self, image, mask):
+            assert image.shape == (2, 3, 32, 48) and mask.shape == (2, 1, 32, 48)
+            return {"loss_sum": mask.sum() * self.scale}
+
+    network = dict(type="OwnLosses")
+    model = registry.build(dict(type="BaselineSegmentor", network=network, loss=None))
+    losses = model.loss(torch.randn(2, 1, 20, 40), [sample((20, 40)), sample((20, 40))])
+    assert losses["loss_sum"].item() == 2 * 20 * 40  # the padding is background
+    with pytest.raises(ValueError, match="OwnLosses: a config gives a loss exactly where"):
+        registry.build(dict(type="BaselineSegmentor", network=network, loss=dict(type="SoftIoULoss")))
+    with pytest.raises(ValueError, match="Identity3: a config gives a loss exactly where"):
+        registry.build(dict(type="BaselineSegmentor", network=dict(type="Identity3"), loss=None))

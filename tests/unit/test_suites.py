@@ -51,7 +51,7 @@ def test_methods_that_are_not_written_yet_are_skipped_with_a_reason(own):
     found = plan(own, methods=["dnanet", "top_hat"])
     assert [(outcome.key.method, outcome.status) for outcome in found.skipped] == [("dnanet", Status.SKIPPED)]
     assert "not implemented" in found.skipped[0].reason
-    assert found.suite["methods"][0] == {"name": "dnanet", "title": "SAIST", "type": "CLIP + SAM",
+    assert found.suite["methods"][0] == {"name": "dnanet", "title": "DNA-Net", "type": "CNN",
                                         "reconstruction": False}
 
 
@@ -67,9 +67,9 @@ def test_no_dataset_at_all_is_an_error_that_says_what_to_do(own):
 
 
 def test_outcomes_come_in_the_order_of_the_suite(own):
-    found = plan(own, methods=["saist", "top_hat", "acm"])
+    found = plan(own, methods=["dnanet", "top_hat", "acm"])
     outcomes = {cell.key: Outcome(cell.key, Status.PENDING) for cell in reversed(found.cells)}
-    assert [outcome.key.method for outcome in found.ordered(outcomes)] == ["saist", "top_hat", "acm"]
+    assert [outcome.key.method for outcome in found.ordered(outcomes)] == ["dnanet", "top_hat", "acm"]
 
 
 def test_identity_changes_with_config_and_data_and_with_nothing_else(own, tmp_path):

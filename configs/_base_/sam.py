@@ -1,7 +1,7 @@
 """What SAM and HQ-SAM share in every size; the protocol is ``model.sam.tune``: full, lora or frozen (decoder only).
 
-The recipe is ours, since none was published for this task without prompts: AdamW, 1e-4 for the decoder and a tenth of it
-for the encoder, weight decay 0.01, cosine decay.
+The recipe is ours, since none was published for this task without prompts: AdamW, 1e-4 for the decoder and a tenth of
+it for the encoder, weight decay 0.01, cosine decay.
 """
 method = dict(type="SAM", year=2023, trainable=True, reconstruction=False, greys=True)
 weights = dict(kind="auto")

@@ -4,9 +4,13 @@ Parameters: 93,735,472
 """
 _base_ = "../_base_/sam.py"
 
-method = dict(name="sam", title="SAM", paper="Kirillov et al., Segment Anything, ICCV 2023")
+method = dict(
+    name="sam", title="SAM", paper="Kirillov et al., Segment Anything, ICCV 2023",
+)
 custom_imports = dict(imports=["baselines.sam"])
-model = dict(type="SAMSegmentor", sam=dict(encoder="vit_b", checkpoint="sam_vit_b", tune="full", gradient_checkpointing=False))
+model = dict(
+    type="SAMSegmentor", sam=dict(encoder="vit_b", checkpoint="sam_vit_b", tune="full", gradient_checkpointing=False),
+)
 profiles = dict(
     fast=dict(
         model=dict(sam=dict(encoder="tiny_vit", checkpoint="mobile_sam")),

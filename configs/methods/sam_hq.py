@@ -1,12 +1,17 @@
-"""SAM-HQ without prompts, fine-tuned whole: ViT-B in the paper profile, MobileSAM's TinyViT in fast, a tiny ViT in demo.
+"""SAM-HQ without prompts, fine-tuned whole: ViT-B in the paper profile, MobileSAM's TinyViT in fast, tiny in demo.
 
 Parameters: 94,806,576
 """
 _base_ = "../_base_/sam.py"
 
-method = dict(name="sam_hq", title="SAM-HQ", paper="Ke et al., Segment Anything in High Quality, NeurIPS 2023")
+method = dict(
+    name="sam_hq", title="SAM-HQ", paper="Ke et al., Segment Anything in High Quality, NeurIPS 2023",
+)
 custom_imports = dict(imports=["baselines.sam_hq"])
-model = dict(type="SAMHQSegmentor", sam=dict(encoder="vit_b", checkpoint="sam_hq_vit_b", tune="full", gradient_checkpointing=False))
+model = dict(
+    type="SAMHQSegmentor",
+    sam=dict(encoder="vit_b", checkpoint="sam_hq_vit_b", tune="full", gradient_checkpointing=False),
+)
 profiles = dict(
     fast=dict(
         model=dict(sam=dict(encoder="tiny_vit", checkpoint="mobile_sam")),

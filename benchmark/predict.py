@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = find_source(arguments.method, arguments.weights, arguments.work_dir, dataset=arguments.dataset,
                          profile=arguments.profile)
     if not arguments.quiet:
-        print(f"{source.origin} · starting")
+        print(" · ".join(filter(None, [source.origin, str(source.checkpoint or ""), "starting"])))
     detector = Detector(source, arguments.device)
     if arguments.export:
         return _export(detector, arguments)

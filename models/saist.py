@@ -7,6 +7,7 @@ paper's ablations: SAM + CLIP is plain CLIP prompts with SAM's decoder.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -27,6 +28,8 @@ from models.sr_clip import prompts as prompt_kinds  # noqa: F401  - likewise
 from models.sr_clip.clip import FrozenCLIP, ImageFeatures, weights_name
 
 NO_CAPTION = "a photo of a scene"
+PROMPTS = ("SRCLIPPrompts", "CLIPPrompts", "CoOpPrompts", "NoPrompts")
+DECODERS = ("CGSAMDecoder", "SAMDecoder", "HQSAMDecoder")
 
 
 @MODELS.register_module()
@@ -59,8 +62,8 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
         self.sam = SAM(**sam)
         needs_clip = MODELS.get(prompts["type"]).needs_clip
         self.clip: FrozenCLIP | None = MODELS.build(clip) if needs_clip else None
-        self.prompts = MODELS.build(prompts | dict(clip=self.clip))
-        self.decoder = MODELS.build(decoder | dict(early_channels=self.sam.early_channels))
+        self.prompts = MODELS.build(_fitting(prompts, PROMPTS) | dict(clip=self.clip))
+        self.decoder = MODELS.build(_fitting(decoder, DECODERS) | dict(early_channels=self.sam.early_channels))
         self.sam.load_decoder(self.decoder)
         names = {"sam_weights": self.sam.checkpoint or "random",
                  "clip_weights": weights_name(self.clip) if self.clip else "none"}
@@ -149,3 +152,11 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
     def encode_decode(self, inputs: Tensor, batch_data_samples: list[Any] | None = None) -> Tensor:
         """Logits of J, the name that mmseg's tools call."""
         return self.logits(inputs, batch_data_samples)
+
+
+def _fitting(config: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
+    # So that naming another kind is all that an ablation takes: arguments that only its siblings have are left out, and
+    # those that no kind has are for the constructor to refuse.
+    known = {kind: set(inspect.signature(MODELS.get(kind)).parameters) for kind in kinds}
+    own, others = known[config["type"]], set().union(*known.values())
+    return {name: value for name, value in config.items() if name == "type" or name in own or name not in others}

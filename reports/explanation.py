@@ -41,7 +41,7 @@ def draw_explanation(image: np.ndarray, maps: Mapping[str, np.ndarray], path: Pa
     columns = min(COLUMNS, count)
     rows = -(-count // columns)
     height, width = image.shape
-    figure, axes = pyplot.subplots(rows, columns, figsize=(2.6 * columns, 2.6 * rows * height / width + 0.55 * rows),
+    figure, axes = pyplot.subplots(rows, columns, figsize=(2.6 * columns, rows * (2.05 * height / width + 0.3) + 0.4),
                                    squeeze=False, layout="constrained")
     for axis in axes.flat:
         axis.set_axis_off()
@@ -52,7 +52,7 @@ def draw_explanation(image: np.ndarray, maps: Mapping[str, np.ndarray], path: Pa
         drawn = axis.imshow(maps[name], cmap=colours, **_limits(maps, name, kind))
         axis.set_title(label)
         figure.colorbar(drawn, ax=axis, fraction=0.046 * height / width, pad=0.02).ax.tick_params(labelsize=5.5)
-    lines = [title, *textwrap.wrap(f"“{text}”" if text else "no caption", 130)]
+    lines = [title, *textwrap.wrap(f"“{text}”" if text else "no caption", 170)]
     figure.suptitle(plain("\n".join(lines)), fontsize=6.5)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=200)

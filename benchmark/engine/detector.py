@@ -152,7 +152,7 @@ def find_source(method: str, weights: str | Path | None, work_dir: Path, *, data
     record = _record_beside(path, method)
     if record is not None:
         return _trained(record, path)
-    return Source(_default_config(loaded, dataset, profile), path, f"{method}, {path} (no record beside it)")
+    return Source(_default_config(loaded, dataset, profile), path, f"{method}, a checkpoint without a record beside it")
 
 
 def _from_store(method: str, work_dir: Path, dataset: str | None) -> Source:
@@ -175,7 +175,7 @@ def _from_store(method: str, work_dir: Path, dataset: str | None) -> Source:
 def _trained(record: Record, checkpoint: Path) -> Source:
     epoch, epochs = record.training.get("epoch"), record.training.get("epochs")
     return Source(record.config, checkpoint, f"{record.key.method}, epoch {epoch} of {epochs} on {record.key.dataset} "
-                  f"({record.key.split}, {record.key.profile}, seed {record.key.seed}): {checkpoint}")
+                  f"({record.key.split}, {record.key.profile}, seed {record.key.seed})")
 
 
 def _record_beside(checkpoint: Path, method: str) -> Record | None:

@@ -16,7 +16,7 @@ profiles = dict(
     ),
     demo=dict(
         model=dict(
-            sam=dict(encoder="vit_t", checkpoint=None, tune="full"),
+            sam=dict(encoder="vit_t_conv", checkpoint=None, tune="full"),
             clip=dict(architecture="ViT-tiny", checkpoint=None, quick_gelu=False),
             loss=dict(positive=50.0),
         ),

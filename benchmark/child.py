@@ -29,7 +29,7 @@ def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: in
     folder = Path(store_root) / "cells" / cell.key.slot
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_output_to(folder / LOG_FILE)
+        redirect_output(folder / LOG_FILE)
         _choose_device(device)
         with _locked(folder / LOCK_FILE), _limited_threads(threads):
             from benchmark.cell import run_cell
@@ -60,7 +60,8 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _write_output_to(path: Path) -> None:
+def redirect_output(path: Path) -> None:
+    """Send everything that this process prints to the end of a file, its children's and C libraries' words included."""
     file = path.open("a", buffering=1, encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()

@@ -9,10 +9,11 @@ if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on s
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import contextlib
 import time
 from collections.abc import Sequence
 
-from benchmark import configs, provenance
+from benchmark import configs, provenance, tracking
 from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
 from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason
 from benchmark.errors import ConfigError
@@ -53,9 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if readonly:
         _print_cells(plan, outcomes, todo, store, dry_run=arguments.dry_run, verbose=arguments.verbose)
         return EXIT_DONE
-    if todo and not arguments.collect:
-        outcomes |= _run(todo, store, arguments)
-    return _report(plan, outcomes, store, arguments.quiet, started)
+    with _tracker(plan, outcomes, todo, store, arguments) as tracker:
+        if todo and not arguments.collect:
+            outcomes |= _run(todo, store, arguments, tracker)
+        return _report(plan, outcomes, store, tracker, arguments.quiet, started)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--force", action="store_true", help="run finished cells again")
     how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
     how.add_argument("--fail-fast", action="store_true", help="start no further cell after a failure")
+    track = parser.add_argument_group("Weights & Biases")
+    track.add_argument("--wandb", choices=tracking.MODES,
+                       help="one run a cell (default: $WANDB_MODE; else online with a key of W&B, offline without)")
+    track.add_argument("--wandb-checkpoints", action="store_true", help="keep each chosen checkpoint as an artifact")
     look = parser.add_argument_group("look, do not run")
     look.add_argument("--list", action="store_true", help="print the cells and how each stands")
     look.add_argument("--dry-run", action="store_true", help="print what would run; with -v the resolved configs")
@@ -126,7 +132,24 @@ def _to_run(cells: Sequence[Cell], outcomes: dict, *, force: bool, retry_failed:
     return [cell for cell in cells if outcomes[cell.key].status in wanted]
 
 
-def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace) -> dict:
+def _tracker(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStore,
+             arguments: argparse.Namespace) -> contextlib.AbstractContextManager[tracking.Tracker | None]:
+    mode, explanation = ("disabled", "") if arguments.collect else tracking.choose_mode(arguments.wandb)
+    left = [] if mode == "disabled" else tracking.untracked(list(outcomes.values()), store)
+    if explanation and not arguments.quiet and (todo or left):
+        print(explanation)
+    if mode == "disabled" or not (todo or left):
+        return contextlib.nullcontext()
+    tracker = tracking.Tracker(plan.cells, store, tracking.Options(mode, arguments.wandb_checkpoints, suite=plan.suite))
+    waiting = {cell.key for cell in todo}
+    for outcome in left:
+        if outcome.key not in waiting:
+            tracker.hear(outcome.key, {"kind": "done"})
+    return tracker
+
+
+def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
+         tracker: tracking.Tracker | None) -> dict:
     from benchmark import schedule
     from benchmark.progress import Display
 
@@ -136,10 +159,17 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace) ->
         for cell in todo:
             store.discard_work(cell.key)
     with Display(todo, sys.stdout, quiet=arguments.quiet, verbose=arguments.verbose) as display:
-        return {outcome.key: outcome for outcome in schedule.run(todo, store, options, display.hear)}
+
+        def hear(cell: Cell, event: dict) -> None:
+            display.hear(cell, event)
+            if tracker is not None:
+                tracker.hear(cell.key, event)
+
+        return {outcome.key: outcome for outcome in schedule.run(todo, store, options, hear)}
 
 
-def _report(plan: Plan, outcomes: dict, store: RecordStore, quiet: bool, started: float) -> int:
+def _report(plan: Plan, outcomes: dict, store: RecordStore, tracker: tracking.Tracker | None, quiet: bool,
+            started: float) -> int:
     from benchmark.progress import describe, duration, tally
     from reports.build import build_report
 
@@ -148,6 +178,9 @@ def _report(plan: Plan, outcomes: dict, store: RecordStore, quiet: bool, started
     failed = [outcome for outcome in ordered if outcome.status is Status.FAILED]
     for outcome in failed if not quiet else []:
         print(f"{outcome.key}  {describe(outcome)} → {store.folder(outcome.key) / 'cell.log'}")
+    for line in tracker.finish(written) if tracker is not None else []:
+        if not quiet:
+            print(line)
     complete = all(outcome.status in (Status.DONE, Status.SKIPPED) for outcome in ordered)
     print(f"{plan.suite['name']} · {tally(ordered)} · {duration(time.monotonic() - started)} · "
           f"{' '.join(str(path) for path in written.values())}")

@@ -44,8 +44,7 @@ class Cell:
         return self._hash({name: value for name, value in self.config.items() if name not in COUNTING_KEYS})
 
     def _hash(self, config: dict[str, Any]) -> str:
-        content = [config, self.data_fingerprint, self.weights_fingerprint]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+        return identity([config, self.data_fingerprint, self.weights_fingerprint])
 
 
 @dataclass(frozen=True)
@@ -78,6 +77,11 @@ class Plan:
         keys = [CellKey(method["name"], dataset["name"], dataset["split"], suite["profile"], seed)
                 for dataset in suite["datasets"] for method in suite["methods"] for seed in suite["seeds"]]
         return [found[key] for key in keys if key in found]
+
+
+def identity(content: Any) -> str:
+    """16 hex digits over JSON content, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
 
 
 def load_suite(name_or_path: str) -> dict[str, Any]:

@@ -14,13 +14,20 @@ import time
 from collections.abc import Sequence
 
 from benchmark import configs, provenance, tracking
-from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
+from benchmark.cli import (
+    EXIT_DONE,
+    EXIT_INCOMPLETE,
+    PROTOCOLS,
+    device,
+    names,
+    numbers,
+    positive,
+    run_main,
+    seconds,
+)
 from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason
-from benchmark.errors import ConfigError
 from benchmark.records import Outcome, RecordStore, Status, SuiteResult
 from benchmark.suites import Cell, Plan, Selection, expand, load_suite
-
-PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
 
 EPILOG = """examples:
   python benchmark/run.py --suite table1
@@ -68,11 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what to run")
     what.add_argument("--suite", required=True, metavar="NAME|PATH",
                       help=f"one of {', '.join(configs.known('suites'))}, or a config file")
-    what.add_argument("--methods", type=_names, metavar="A,B", help="only these methods (default: the suite's)")
-    what.add_argument("--datasets", type=_names, metavar="A,B",
+    what.add_argument("--methods", type=names, metavar="A,B",
+                      help="only these methods, by name or by the path of a config (default: the suite's)")
+    what.add_argument("--datasets", type=names, metavar="A,B",
                       help="only these datasets, by name or by the path of a folder with images/ and masks/ (default: "
                       f"the profile's; known: {', '.join(known_datasets())})")
-    what.add_argument("--seeds", type=_numbers, metavar="0,1", help="seeds (default: the suite's, else 0)")
+    what.add_argument("--seeds", type=numbers, metavar="0,1", help="seeds (default: the suite's, else 0)")
     what.add_argument("--profile", choices=configs.known("profiles"),
                       help="how big a run is (default: paper with a GPU and data, else demo)")
     what.add_argument("--split", metavar="NAME|PATH",
@@ -89,11 +97,11 @@ def _parser() -> argparse.ArgumentParser:
                        help="folder of the datasets (default: $IRSTD_DATA_ROOT, else data)")
     where.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
                        help="records, checkpoints and reports (default: %(default)s)")
-    where.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|cuda:N",
+    where.add_argument("--device", type=device, default="auto", metavar="auto|cpu|cuda:N",
                        help="(default: %(default)s: a GPU where there is one)")
     how = parser.add_argument_group("how")
-    how.add_argument("--jobs", type=_positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
-    how.add_argument("--timeout", type=_seconds, metavar="30m", help="end a cell after this time (s, m or h)")
+    how.add_argument("--jobs", type=positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
+    how.add_argument("--timeout", type=seconds, metavar="30m", help="end a cell after this time (s, m or h)")
     how.add_argument("--force", action="store_true", help="run finished cells again")
     how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
     how.add_argument("--fail-fast", action="store_true", help="start no further cell after a failure")
@@ -212,39 +220,6 @@ def _print_cells(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStor
             print(json.dumps(cell.config, indent=2, ensure_ascii=False))
     verb = f"{len(todo)} would run" if dry_run else tally(ordered)
     print(f"{plan.suite['name']} · {verb} · {store.root}")
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(number) for number in _names(text)]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected whole numbers like 0,1,2, got {text!r}") from error
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-    try:
-        return float(text[:-1]) * unit if unit else float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected a time like 90s, 30m or 6h, got {text!r}") from error
-
-
-def _device(text: str) -> str:
-    if text not in ("auto", "cpu") and not (text.startswith("cuda:") and text[5:].isdigit()):
-        raise argparse.ArgumentTypeError(f"expected auto, cpu or cuda:N, got {text!r}")
-    if text.startswith("cuda:") and int(text[5:]) >= len(provenance.gpus()):
-        raise ConfigError(f"--device {text}: this machine shows {len(provenance.gpus())} GPUs; use --device cpu")
-    return text
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tracking with Weights & Biases, seen from the command: which mode, and the one process that does it. No torch, no wandb.
+"""Tracking with Weights & Biases, seen from the command: the mode, and the process that does it. No torch, no wandb.
 
 Cells never wait for W&B. A process of its own, at low priority, hears which cells start and end and writes their runs
 from what they leave on disk (see ``benchmark.engine.tracking``); a server that fails can hold up nothing but it.

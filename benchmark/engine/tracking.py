@@ -11,7 +11,6 @@ import csv
 import json
 import os
 import shutil
-import sys
 import traceback
 import urllib.error
 import urllib.request
@@ -22,7 +21,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from benchmark import provenance
 from benchmark.child import redirect_output
 from benchmark.datasets.catalog import open_dataset
 from benchmark.engine import pictures

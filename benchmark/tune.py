@@ -153,11 +153,12 @@ def _spec(arguments: argparse.Namespace, plan: TuningPlan) -> tuple[StudySpec, P
 def _write(study: optuna.Study, plan: TuningPlan, spec: StudySpec, folder: Path, facts: dict[str, str],
            arguments: argparse.Namespace) -> list[Path]:
     from benchmark.tuning.export import export
-    from reports.study import best_trial, build_study_report
+    from benchmark.tuning.study import best_trial
+    from reports.study import build_study_report
 
-    report = build_study_report(study, folder / "report", title=f"Study {spec.name}", facts=facts,
-                                objectives=spec.objectives)
     chosen = best_trial(study)
+    report = build_study_report(study, folder / "report", title=f"Study {spec.name}", facts=facts,
+                                objectives=spec.objectives, best=chosen.number if chosen else None)
     if arguments.export_trial is not None:
         found = [trial for trial in study.get_trials() if trial.number == arguments.export_trial and trial.params]
         if not found:

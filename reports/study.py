@@ -21,7 +21,7 @@ IMPORTANCE_TRIALS = 4  # fewer finished ones tell nothing about importance
 
 
 def build_study_report(study: optuna.Study, folder: Path, *, title: str, facts: Mapping[str, str],
-                       objectives: Sequence[str]) -> Path:
+                       objectives: Sequence[str], best: int | None) -> Path:
     """Write figures (PNG and SVG) and ``README.md`` into ``folder``; returns the path of the latter.
 
     Args:
@@ -30,6 +30,7 @@ def build_study_report(study: optuna.Study, folder: Path, *, title: str, facts: 
         title: Heading.
         facts: What a reader must know, by name.
         objectives: ``'iou'`` or ``'iou', 'fa'``, as the study's values are ordered.
+        best: Number of the best trial.
     """
     folder.mkdir(parents=True, exist_ok=True)
     figures = _draw(study, folder, objectives)
@@ -37,23 +38,10 @@ def build_study_report(study: optuna.Study, folder: Path, *, title: str, facts: 
     lines += [f"* **{name}**: {value}" for name, value in facts.items()]
     for name, caption in figures:
         lines += ["", f"![{caption}]({name}.png)", "", f"*{caption}*"]
-    lines += ["", "## Trials", "", *_table(study, objectives), ""]
+    lines += ["", "## Trials", "", *_table(study, objectives, best), ""]
     path = folder / "README.md"
     write_atomically(path, "\n".join(lines))
     return path
-
-
-def best_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The best finished trial; of several objectives the one with the highest IoU of those that none beats in both."""
-    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        return None
-    return max(study.best_trials, key=lambda trial: (trial.values[0], -trial.number))
-
-
-def default_trial(study: optuna.Study) -> FrozenTrial | None:
-    """The finished trial with the config's own values, where there is one."""
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return next((trial for trial in done if trial.user_attrs.get("default")), None)
 
 
 def _draw(study: optuna.Study, folder: Path, objectives: Sequence[str]) -> list[tuple[str, str]]:
@@ -67,7 +55,8 @@ def _draw(study: optuna.Study, folder: Path, objectives: Sequence[str]) -> list[
                        lambda options=options: drawing.plot_optimization_history(study, **options)))
         if len(done) >= IMPORTANCE_TRIALS and any(len(set(map(str, values))) > 1 for values in _columns(done)):
             caption = f"Share of each parameter in the variation of {TITLES[objective]}"
-            wanted.append((f"importance_{objective}", caption, options=options: drawing.plot_param_importances(study, **options)))
+            wanted.append((f"importance_{objective}", caption,
+                           lambda options=options: drawing.plot_param_importances(study, **options)))
     if len(objectives) > 1:
         names = [TITLES[name] for name in objectives]
         wanted.append(("pareto", "Trials that none beats in both objectives",
@@ -102,15 +91,14 @@ def _save(figure: Figure, folder: Path, name: str) -> None:
     plt.close(figure)
 
 
-def _table(study: optuna.Study, objectives: Sequence[str]) -> list[str]:
+def _table(study: optuna.Study, objectives: Sequence[str], best: int | None) -> list[str]:
     trials = study.get_trials(deepcopy=False)
     names = list(dict.fromkeys(name for trial in trials for name in trial.params))
-    best = best_trial(study)
     rows = ["| trial | state | " + " | ".join([*(TITLES[name] for name in objectives), *names]) + " |",
             "|" + "---|" * (2 + len(objectives) + len(names))]
     for trial in trials:
         values = [f"{value:.4f}" for value in trial.values or ()] or ["–"] * len(objectives)
-        notes = [word for word, holds in (("best", best and trial.number == best.number),
+        notes = [word for word, holds in (("best", trial.number == best),
                                           ("default", trial.user_attrs.get("default")),
                                           ("killed, begun anew", "killed" in trial.user_attrs)) if holds]
         state = trial.state.name.lower() + (f" ({', '.join(notes)})" if notes else "")

@@ -16,8 +16,7 @@ from rich.status import Status
 
 from benchmark.progress import PLAIN_INTERVAL_SECONDS, duration
 from benchmark.tuning import space as spaces
-from benchmark.tuning.study import StudySpec, is_killed, spent, tally
-from reports.study import best_trial, default_trial
+from benchmark.tuning.study import StudySpec, best_trial, default_trial, is_killed, spent, tally
 
 STATES = ("complete", "pruned", "fail", "killed", "running", "waiting")
 

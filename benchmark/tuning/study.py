@@ -190,6 +190,19 @@ def recover(study: optuna.Study, spec: StudySpec) -> int:
     return found
 
 
+def best_trial(study: optuna.Study) -> FrozenTrial | None:
+    """The best finished trial; of several objectives the one with the highest IoU of those that none beats in both."""
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        return None
+    return max(study.best_trials, key=lambda trial: (trial.values[0], -trial.number))
+
+
+def default_trial(study: optuna.Study) -> FrozenTrial | None:
+    """The finished trial with the config's own values, where there is one."""
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return next((trial for trial in done if trial.user_attrs.get("default")), None)
+
+
 @contextlib.contextmanager
 def claimed(folder: Path) -> Iterator[str]:
     """A name that this process holds while it lives, whatever ends it; ``recover`` sees by it who is dead."""

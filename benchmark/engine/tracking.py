@@ -7,6 +7,7 @@ resumed cell opens the same run again. The first thing that goes wrong with the 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -176,7 +177,14 @@ class Tracking:
             write_atomically(marker, json.dumps({"id": run_id, "run": path.name}) + "\n")
 
     def _go_offline(self, cause: str) -> None:
+        # Cells whose runs were open are written offline, whole, when they are done. W&B's service goes too: it holds
+        # the names of runs that it could not open, and would refuse them.
+        import wandb
+
         self.mode = "offline"
+        self.open.clear()
+        with contextlib.suppress(TimeoutError):
+            wandb.teardown()
         self.problems.append(UNREACHABLE.format(server=server(), cause=cause))
 
 

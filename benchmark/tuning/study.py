@@ -22,6 +22,8 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from benchmark.errors import ConfigError, StoreError
 from benchmark.suites import identity
@@ -142,8 +144,6 @@ def shown(address: str) -> str:
     """The address of a storage without its password."""
     if "://" not in address:
         return address
-    from sqlalchemy.engine import make_url
-
     with contextlib.suppress(Exception):  # malformed: then nothing of it is shown
         return make_url(address).render_as_string(hide_password=True)
     return f"{address.partition('://')[0]}://…"
@@ -235,8 +235,6 @@ def _alive(trial: FrozenTrial, folder: Path) -> bool:
 
 @contextlib.contextmanager
 def explained(address: str) -> Iterator[None]:
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-
     try:
         yield
     except (ImportError, NoSuchModuleError) as error:
@@ -253,8 +251,6 @@ def explained(address: str) -> Iterator[None]:
 
 
 def _without_password(text: str, address: str) -> str:
-    from sqlalchemy.engine import make_url
-
     with contextlib.suppress(Exception):
         password = make_url(address).password
         return text.replace(password, "***") if password else text

@@ -39,7 +39,7 @@ def stack() -> None:
 
 @pytest.fixture(scope="session")
 def read_wandb() -> Callable[[Path], dict]:
-    """Reader of the folder of a W&B run: ``run``, ``config``, ``history`` (a dict a step), ``summary``, ``artifacts``."""
+    """Reads the folder of a W&B run: ``run``, ``config``, ``history`` (a dict a step), ``summary``, ``artifacts``."""
     return _read_wandb
 
 
@@ -72,7 +72,8 @@ def _read_wandb(folder: Path) -> dict:
 
 
 def _leveldb_log(content: bytes):
-    # W&B's run files are LevelDB logs behind a head of seven bytes: blocks of 32 KiB, parts with checksum, length, kind.
+    # W&B's run files are LevelDB logs behind a head of seven bytes: blocks of 32 KiB, parts with checksum, length and
+    # kind. The package itself has no reader in Python any more.
     position, parts = 7, []
     while position + 7 <= len(content):
         left = 32768 - position % 32768

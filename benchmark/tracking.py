@@ -128,13 +128,11 @@ class Tracker:
     def finish(self, files: Mapping[str, Path]) -> list[str]:
         """Hand over the suite's report, wait a little for all runs to be written, and say in lines how that went."""
         self._say("suite", {kind: str(path) for kind, path in files.items()})
-        patience = max(PATIENCE_SECONDS, PATIENCE_SHARE * (time.monotonic() - self.started))
-        deadline = time.monotonic() + (OFFLINE_SECONDS if self.options.mode == "offline" else patience)
+        patience = OFFLINE_SECONDS if self.options.mode == "offline" else \
+            max(PATIENCE_SECONDS, PATIENCE_SHARE * (time.monotonic() - self.started))
         try:
-            while self.pipe.poll(max(0.0, deadline - time.monotonic())):
-                lines = self.pipe.recv()
-                if lines is not None:
-                    return lines
+            if self.pipe.poll(patience):
+                return self.pipe.recv()
         except (EOFError, OSError):
             return [f"W&B: tracking ended early, see {self.store.root / 'wandb' / 'tracking.log'}; results are not "
                     "affected, the same command tries again"]

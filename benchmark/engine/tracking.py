@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import fcntl
 import json
 import os
 import shutil
+import signal
 import traceback
 import urllib.error
 import urllib.request
@@ -20,6 +22,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import wandb
 from mmengine.config import Config
 
 from benchmark.child import redirect_output
@@ -29,9 +32,9 @@ from benchmark.engine.hooks import read_curve
 from benchmark.engine.wandb_backend import WandbRunBackend, boxed_image
 from benchmark.records import Metric, Record, RecordStore, write_atomically
 from benchmark.suites import Cell, identity
-from benchmark.tracking import MARKER, Options, server
+from benchmark.tracking import MARKER, Options, marked_id, server
 
-LOG_FILE = "tracking.log"
+LOG_FILE, LOCK_FILE = "tracking.log", ".lock"
 PROBE_SECONDS = 3.0
 INIT_SECONDS = 10.0
 FINISH_SECONDS = 10.0
@@ -42,8 +45,6 @@ UNREACHABLE = "W&B: {server} {cause}; tracking goes on offline"
 
 def main(pipe: Connection, cells: Sequence[Cell], store_root: str, options: Options) -> None:
     """Track until the other end of ``pipe`` closes; it says ``(event, slot)`` and hears closing lines once."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command decides when to stop, this process only closes its runs
     os.nice(NICENESS)
     home = Path(store_root) / "wandb"
@@ -51,19 +52,24 @@ def main(pipe: Connection, cells: Sequence[Cell], store_root: str, options: Opti
     redirect_output(home / LOG_FILE)
     for name in ("DATA", "CACHE", "CONFIG"):  # nothing of ours goes into the user's home
         os.environ.setdefault(f"WANDB_{name}_DIR", str(home / name.lower()))
-    tracking = Tracking(cells, RecordStore(Path(store_root)), options)
-    while True:
-        try:
+    with (home / LOCK_FILE).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # that of a killed command still writes what it was told
+        _listen(pipe, Tracking(cells, RecordStore(Path(store_root)), options))
+
+
+def _listen(pipe: Connection, tracking: Tracking) -> None:
+    try:
+        while True:
             if not pipe.poll(POLL_SECONDS):
                 tracking.follow()
                 continue
             kind, content = pipe.recv()
-        except (EOFError, OSError):
-            break
-        tracking.handle(kind, content)
-        if kind == "suite":
-            pipe.send(tracking.closing_lines())
-    tracking.close()
+            tracking.handle(kind, content)
+            if kind == "suite":
+                tracking.close()
+                pipe.send(tracking.closing_lines())
+    except (EOFError, OSError):
+        tracking.close()
 
 
 class Tracking:
@@ -88,7 +94,7 @@ class Tracking:
                 self._suite(content)
             elif kind == "done":
                 self._finish(self.cells[content])
-            elif kind == "started" and self.mode == "online":
+            elif kind == "started":
                 self._start(self.cells[content])
             elif kind == "failed" and content in self.open:
                 self.open.pop(content).backend.close(exit_code=1)
@@ -103,10 +109,12 @@ class Tracking:
             run.follow(self.store.folder(run.cell.key))
 
     def close(self) -> None:
-        """End what is open: the cells of these runs were stopped and will resume them."""
-        for run in self.open.values():
-            run.follow(self.store.folder(run.cell.key))
-            run.backend.close(exit_code=130)
+        """End what is open (its cells were stopped, and will resume their runs) and see that all is on disk."""
+        with contextlib.suppress(TimeoutError):
+            for run in self.open.values():
+                run.follow(self.store.folder(run.cell.key))
+                run.backend.close(exit_code=130)
+            wandb.teardown()  # the end of a run does not wait for its last bytes, this does
         self.open.clear()
 
     def closing_lines(self) -> list[str]:
@@ -119,14 +127,16 @@ class Tracking:
         return lines
 
     def _start(self, cell: Cell) -> None:
-        backend = self._backend(self.store.folder(cell.key), cell.id, "cell", ["cell", cell.key.method])
-        if backend is not None:
-            backend.add_config(Config(cell_config(cell)))
-            self.open[cell.key.slot] = _LiveRun(cell, backend, backend.experiment.step)
+        (self.store.folder(cell.key) / MARKER).unlink(missing_ok=True)
+        if self.mode == "online":
+            backend = self._backend(self.store.folder(cell.key), cell.id, "cell", ["cell", cell.key.method])
+            if self.mode == "online":  # still: the server took it
+                backend.add_config(Config(cell_config(cell)))
+                self.open[cell.key.slot] = _LiveRun(cell, backend, backend.experiment.step)
 
     def _finish(self, cell: Cell) -> None:
         record, folder = self.store.get(cell.key), self.store.folder(cell.key)
-        if record is None or record.id != cell.id:
+        if record is None or record.id != cell.id or marked_id(folder) == cell.id:
             return
         live = self.open.pop(cell.key.slot, None)
         backend = live.backend if live else self._backend(folder, cell.id, "cell", ["cell", cell.key.method])
@@ -179,8 +189,6 @@ class Tracking:
     def _go_offline(self, cause: str) -> None:
         # Cells whose runs were open are written offline, whole, when they are done. W&B's service goes too: it holds
         # the names of runs that it could not open, and would refuse them.
-        import wandb
-
         self.mode = "offline"
         self.open.clear()
         with contextlib.suppress(TimeoutError):

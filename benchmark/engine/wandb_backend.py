@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import wandb
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import WandbVisBackend
@@ -17,6 +18,7 @@ from benchmark.datasets.sample import Sample
 from benchmark.metrics.components import find_components
 
 LABELS = {1: "target"}
+MAX_BOXES = 200
 
 
 @VISBACKENDS.register_module()
@@ -39,8 +41,6 @@ class WandbRunBackend(WandbVisBackend):
         self.timeouts = timeouts
 
     def _init_env(self) -> None:
-        import wandb
-
         Path(self._save_dir).mkdir(parents=True, exist_ok=True)
         opening, closing = self.timeouts
         settings = wandb.Settings(
@@ -71,8 +71,6 @@ class WandbRunBackend(WandbVisBackend):
     def add_image(self, name: str, image: np.ndarray, step: int = 0, boxes: dict[str, Any] | None = None,
                   **kwargs: Any) -> None:
         """Log an image (H, W) or (H, W, 3) uint8 with boxes as ``boxed_image`` gives them."""
-        import wandb
-
         self._wandb.log({name: wandb.Image(image, boxes=boxes)}, step=step)
 
     @force_init_env
@@ -83,16 +81,12 @@ class WandbRunBackend(WandbVisBackend):
     @force_init_env
     def add_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int = 0) -> None:
         """Log a table."""
-        import wandb
-
         self._wandb.log({name: wandb.Table(list(columns), [list(row) for row in rows])}, step=step)
 
     @force_init_env
     def add_curves(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], step: int, *,
                    lines: Mapping[str, tuple[str, str, str]]) -> None:
         """Log line plots over one table: ``lines`` maps a plot's name to its x column, y column and title."""
-        import wandb
-
         for plot, (x, y, title) in lines.items():
             table = wandb.Table(list(columns), [list(row) for row in rows])
             self._wandb.log({f"{name}/{plot}": wandb.plot.line(table, x, y, title=title)}, step=step)
@@ -100,8 +94,6 @@ class WandbRunBackend(WandbVisBackend):
     @force_init_env
     def add_file(self, name: str, kind: str, paths: Sequence[Path]) -> None:
         """Log files as one artifact; they are referred to where they lie, which spares a copy of a large checkpoint."""
-        import wandb
-
         artifact = wandb.Artifact(name, type=kind)
         for path in paths:
             artifact.add_file(str(path), policy="immutable", skip_cache=True)
@@ -116,7 +108,8 @@ class WandbRunBackend(WandbVisBackend):
 def boxed_image(sample: Sample, score: np.ndarray, threshold: float) -> tuple[np.ndarray, dict[str, Any]]:
     """The image (H, W) uint8 at the size of its score map, and its boxes: ``predictions`` and ``ground_truth``.
 
-    A box is that of an 8-connected component, in pixels; a prediction has its largest score beside it.
+    A box is that of an 8-connected component, in pixels; a prediction has its largest score beside it. Of very many
+    components the ``MAX_BOXES`` largest are shown.
     """
     image = sample.image
     if image.dtype != np.uint8:
@@ -133,7 +126,9 @@ def boxed_image(sample: Sample, score: np.ndarray, threshold: float) -> tuple[np
 
 def _boxes(mask: np.ndarray, score: np.ndarray | None = None) -> list[dict[str, Any]]:
     boxes = []
-    for top, left, bottom, right in find_components(mask).boxes.tolist():
+    components = find_components(mask)
+    largest = np.argsort(-components.areas, kind="stable")[:MAX_BOXES]
+    for top, left, bottom, right in components.boxes[largest].tolist():
         box = {"position": dict(minX=left, minY=top, maxX=right, maxY=bottom), "domain": "pixel", "class_id": 1,
                "box_caption": LABELS[1]}
         if score is not None:

@@ -105,7 +105,9 @@ def tracked(tmp_path: Path, mode: str = "offline", cells: int = 1, **options):
     for cell in made:
         found.handle("started", cell.key.slot)
         found.handle("done", cell.key.slot)
-    return found, store, made, time.monotonic() - started
+    seconds = time.monotonic() - started
+    found.close()
+    return found, store, made, seconds
 
 
 @pytest.fixture
@@ -154,7 +156,9 @@ def test_an_offline_run_holds_what_the_record_holds(homeless, tmp_path, read_wan
 
 def test_a_cell_tracked_again_replaces_its_offline_run(homeless, tmp_path):
     found, store, (cell,), _ = tracked(tmp_path)
-    found.handle("done", cell.key.slot)
+    found.handle("done", cell.key.slot)  # told twice, written once
+    for kind in ("started", "done"):  # begun anew with --force
+        found.handle(kind, cell.key.slot)
     assert len(list(store.folder(cell.key).glob("wandb/offline-run-*"))) == 1
 
 

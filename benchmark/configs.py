@@ -23,8 +23,7 @@ from mmengine.config import Config
 from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
-TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "weights",
-                 "recipe")
+TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "recipe")
 PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset", "tuned")
 # Said about a dataset for people; a changed word must not make a cell stale.
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")

@@ -1,6 +1,8 @@
 """SAIST from scratch, small enough for a CPU and for tests: SAM ViT of width 192 and depth 6, a small random CLIP.
 
-Nothing is pre-trained, so the whole image encoder trains.
+Nothing is pre-trained, so the whole image encoder trains, and target pixels weigh fifty times more in the loss: with
+weight 1 it stays at "all background" for hundreds of steps (loss 1.45 after six epochs of NUAA-SIRST); with 50 it finds
+eight images' targets within 75 steps, measured 2026-11-25.
 Parameters: 30,683,378
 """
 _base_ = "../_base_/saist.py"
@@ -9,9 +11,9 @@ method = dict(name="saist_t", title="SAIST-T")
 model = dict(
     sam=dict(encoder="vit_t", checkpoint=None, tune="full"),
     clip=dict(architecture="ViT-tiny", checkpoint=None),
+    loss=dict(positive=50.0),
 )
 profiles = dict(
-    # From scratch its transformers stop learning at the rates that convolutional networks take.
-    fast=dict(optim_wrapper=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=1.0))),
-    demo=dict(train_cfg=dict(max_epochs=20), optim_wrapper=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=1.0))),
+    fast=dict(optim_wrapper=dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0))),
+    demo=dict(train_cfg=dict(max_epochs=20), optim_wrapper=dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0))),
 )

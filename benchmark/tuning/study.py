@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import sqlite3
+import time
 import uuid
 import warnings
 from collections import Counter
@@ -23,7 +24,7 @@ import optuna
 from optuna.samplers import BaseSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from benchmark.errors import ConfigError, StoreError
 from benchmark.suites import identity
@@ -33,6 +34,7 @@ REDUCTION = 3  # of Hyperband: each rung keeps the better third
 ATTEMPTS = 3  # a trial that was killed this often is left alone
 CLAIM_SECONDS = 60.0  # a running trial that nobody has claimed for this long was killed at birth
 SQLITE_WAIT_SECONDS = 120
+RACES = 5
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,15 @@ def open_storage(address: str) -> optuna.storages.BaseStorage:
         with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"), SQLITE_WAIT_SECONDS)) as database:
             database.execute("PRAGMA journal_mode=WAL")
         options = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}}
-    return optuna.storages.RDBStorage(address, engine_kwargs=options)
+    for attempt in range(RACES):
+        try:
+            return optuna.storages.RDBStorage(address, engine_kwargs=options)
+        except DBAPIError as error:
+            # Two commands that find an empty database make the same tables; the second looks again.
+            if attempt == RACES - 1 or "already exists" not in str(error):
+                raise
+            time.sleep(0.5 * (attempt + 1))
+    raise AssertionError("unreachable")
 
 
 def shown(address: str) -> str:

@@ -29,7 +29,7 @@ MARKER = Path("wandb") / "tracked.json"
 
 # What the end of a suite may be held up: two percent of it, but what is due after a run of seconds gets a few.
 PATIENCE_SHARE, PATIENCE_SECONDS = 0.02, 5.0
-OFFLINE_SECONDS = 60.0  # writing to disk needs no server: this is never reached unless the disk hangs
+OFFLINE_SECONDS = 60.0  # writing to disk takes a second or two unless disk or processor are swamped
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,8 @@ class Tracker:
         except (EOFError, OSError):
             return [f"W&B: tracking ended early, see {self.store.root / 'wandb' / 'tracking.log'}; results are not "
                     "affected, the same command tries again"]
+        if self.options.mode == "offline":
+            return ["W&B: not all runs are written yet, the machine is busy; the same command again adds them"]
         return [f"W&B: {server()} is slow; what is not sent yet lies in {self.store.root}, `wandb sync` sends it"]
 
     def _say(self, kind: str, content: Any) -> None:

@@ -2,7 +2,8 @@
 
 Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
 ``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, dataset,
-``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so that it cannot make a cell stale.
+``--split``/``--protocol``, the method's ``tuned`` values (by dotted path, as ``tune.py`` exports them), ``--set``.
+What a method does not use is dropped, so that it cannot make a cell stale.
 
 A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
 ``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.
@@ -23,7 +24,7 @@ from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
 TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "recipe")
-PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset")
+PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset", "tuned")
 # Said about a dataset for people; a changed word must not make a cell stale.
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")
 RECIPES = ("authors", "common")
@@ -100,6 +101,8 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         config["recipe"] = "common"
     if protocol is not None:
         config["evaluation"]["protocol"] = protocol
+    for path, value in method.get("tuned", {}).items():
+        assign(config, path, value)
     return to_plain({name: value for name, value in config.items() if name not in PLAN_KEYS})
 
 
@@ -130,6 +133,34 @@ def check_overrides(overrides: Sequence[tuple[str, Any]], configs: Sequence[Mapp
         if old is not None and value is not None and not _same_kind(old, value):
             raise ConfigError(f"--set {path}={value!r}: expected {type(old).__name__} like {old!r}, "
                               f"got {type(value).__name__}")
+
+
+def assign(config: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a dotted path, which must be there; after a ``+`` it may be new to the mapping that holds it.
+
+    Raises:
+        ConfigError: For a path that is not there, with near matches.
+    """
+    look_up(config, path)
+    *parents, last = path.removeprefix("+").split(".")
+    node = config
+    for key in parents:
+        node = node[key]
+    node[last] = value
+
+
+def look_up(config: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """The value at a dotted path; for one after a ``+`` that is not there, ``default``. Raises like ``assign``."""
+    plain = path.removeprefix("+")
+    if _has(config, plain):
+        return _get(config, plain)
+    parent = plain.rpartition(".")[0]
+    if plain == path or parent and not (_has(config, parent) and isinstance(_get(config, parent), Mapping)):
+        paths = _paths(config)
+        near = difflib.get_close_matches(plain, paths, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "run.py --dry-run -v shows every path"
+        raise ConfigError(f"{path}: the config has no such key; {hint}")
+    return default
 
 
 def to_plain(value: Any) -> Any:
@@ -176,10 +207,5 @@ def _get(config: Mapping[str, Any], path: str) -> Any:
 
 
 def _set(config: dict[str, Any], path: str, value: Any) -> None:
-    if not _has(config, path):
-        return
-    *parents, last = path.split(".")
-    node = config
-    for key in parents:
-        node = node[key]
-    node[last] = value
+    if _has(config, path):
+        assign(config, path, value)

@@ -44,8 +44,7 @@ class Cell:
         return self._hash({name: value for name, value in self.config.items() if name not in COUNTING_KEYS})
 
     def _hash(self, config: dict[str, Any]) -> str:
-        content = [config, self.data_fingerprint, self.weights_fingerprint]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+        return identity([config, self.data_fingerprint, self.weights_fingerprint])
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,11 @@ class Plan:
         return [found[key] for key in keys if key in found]
 
 
+def identity(content: Any) -> str:
+    """16 hex digits over JSON content, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+
+
 def load_suite(name_or_path: str) -> dict[str, Any]:
     """The ``suite`` dict of ``configs/suites/<name>.py`` or of a config file given by path.
 
@@ -105,11 +109,8 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
     """
     profile = configs.load("profiles", selection.profile)
     planned = profile["profile"]
-    names = list(selection.methods or suite["methods"])
-    for name in names:
-        if name not in suite["methods"] and name not in configs.known("methods"):
-            raise ConfigError(unknown_name("method", name, {*suite["methods"], *configs.known("methods")}))
-    methods = {name: configs.load("methods", name) if name in configs.known("methods") else None for name in names}
+    methods = _methods(selection.methods or suite["methods"], suite)
+    names = list(methods)
     wanted = selection.datasets or suite.get("datasets") or planned["datasets"]
     datasets = [load_dataset_config(name) for name in wanted]
     seeds = list(selection.seeds if selection.seeds is not None else suite.get("seeds") or planned["seeds"])
@@ -117,7 +118,7 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
     skipped: list[Outcome] = []
     described, absent_reasons, merged = [], [], []
     for dataset in datasets:
-        split = _choose_split(dataset, selection.split, planned["split"])
+        split = choose_split(dataset, selection.split, planned["split"])
         described.append({"name": dataset["name"], "title": dataset["title"], "real": dataset["real"], "split": split})
         absent = missing_reason(dataset, selection.data_root)
         absent_reasons += [absent] if absent else []
@@ -149,6 +150,32 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
         "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())) + _notes(cells),
     }
     return Plan(resolved, cells, skipped)
+
+
+def load_method(name_or_path: str) -> dict[str, Any]:
+    """A method's config by name, or from a file such as ``tune.py`` exports. Raises ``ConfigError`` for neither."""
+    path = Path(name_or_path)
+    if path.suffix != ".py":
+        return configs.load("methods", name_or_path)
+    content = configs.load_file(path)
+    if not isinstance(content.get("method"), dict) or "model" not in content:
+        raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
+    return content
+
+
+def _methods(wanted: Sequence[str], suite: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+    # by name, in order; None for those that the suite knows and that are not written yet
+    found: dict[str, dict[str, Any] | None] = {}
+    for name in wanted:
+        known = configs.known("methods")
+        if name not in suite["methods"] and name not in known and not name.endswith(".py"):
+            raise ConfigError(unknown_name("method", name, {*suite["methods"], *known}))
+        config = load_method(name) if name in known or name.endswith(".py") else None
+        own = config["method"]["name"] if config else name
+        if own in found and own != name:
+            raise ConfigError(f"{name}: another of the methods is named {own!r} too; change the name in the file")
+        found[own] = config
+    return found
 
 
 def _cell(key: CellKey, config: dict[str, Any], root: Path) -> tuple[Cell | None, str]:
@@ -186,7 +213,8 @@ def _notes(cells: list[Cell]) -> list[str]:
     return notes
 
 
-def _choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:
+def choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:
+    """The split asked for; else the profile's where the dataset offers it, else the dataset's own."""
     if asked is not None:
         return asked  # checked when the dataset is opened, which knows its lists
     offered = {"paper", *dataset.get("splits", {})} if dataset["layout"] == "folder" else {dataset["default_split"]}

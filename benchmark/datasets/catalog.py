@@ -10,6 +10,7 @@ from typing import Any
 from benchmark import configs
 from benchmark.datasets.folder import FolderSource
 from benchmark.datasets.sample import SampleSource
+from benchmark.datasets.tuning import TuningSource
 from benchmark.errors import ConfigError, DataError
 
 REQUIRED = {
@@ -65,6 +66,9 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
         ConfigError: If the split is unknown.
     """
     split = split or config["default_split"]
+    if "tuning" in config:
+        plain = {name: value for name, value in config.items() if name != "tuning"}
+        return TuningSource(open_dataset(plain, root, split, seed), **config["tuning"])
     if config["layout"] == "synthetic":
         if split != config["default_split"]:
             raise ConfigError(f"{config['name']}: unknown split {split!r}; it is generated with one split, "

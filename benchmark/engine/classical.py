@@ -15,6 +15,7 @@ from mmseg.registry import MODELS
 from threadpoolctl import threadpool_limits
 
 from benchmark.datasets.catalog import open_dataset
+from benchmark.engine.pictures import Pictures
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.suites import Cell
 
@@ -35,11 +36,13 @@ def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None]) -
     scores = folder / f"scores-{cell.training_id}"
     scores.mkdir(parents=True, exist_ok=True)
     ids, milliseconds = source.ids("test"), []
+    pictures = Pictures(cell, folder, ids)
     with threadpool_limits(1):
         for done, sample_id in enumerate(ids, start=1):
             sample = source.read(sample_id)
             score, spent = _kept_or_computed(method, sample.image, scores / f"{sample_id}.npz")
             evaluation.add(sample_id, score, sample.mask)
+            pictures.offer(sample_id, score)
             milliseconds.append(spent)
             send({"kind": "progress", "stage": "test", "done": done, "total": len(ids), "unit": "image"})
     return evaluation, {"params": 0, "trainable_params": 0, "latency_ms": float(np.median(milliseconds))}

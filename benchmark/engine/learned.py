@@ -23,7 +23,8 @@ import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what 
 from benchmark.engine import runner_config
 from benchmark.engine.checkpoints import is_intact, newest_intact, strip
 from benchmark.engine.cost import network_cost, peak_memory_mb
-from benchmark.engine.hooks import read_curve, validated
+from benchmark.engine.hooks import PictureHook, read_curve, validated
+from benchmark.engine.pictures import Pictures
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.provenance import git_state
@@ -71,6 +72,8 @@ def test(cell: Cell, folder: Path, checkpoint: Path) -> tuple[Evaluation, dict[s
     config = runner_config.test_config(cell.config, root=Path(cell.data_root), folder=folder / "test", cell_id=cell.id,
                                        checkpoint=checkpoint)
     runner = _runner(cell, config)
+    ids = runner.test_dataloader.dataset.source.ids("test")
+    runner.register_hook(PictureHook(Pictures(cell, folder, ids)))
     runner.test()
     metric = runner.test_loop.evaluator.metrics[0]
     return metric.evaluation, network_cost(runner.model, tuple(cell.config["view"]["size"]))

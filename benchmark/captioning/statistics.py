@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmark.datasets.caption_schema import SCENE_CLASSES, leaks, words
 
-NEAR = 0.6
+NEAR = 0.5
 """Two captions are near-duplicates when they share at least this part of the words that either has (Jaccard)."""
 # Big things of the scene, and noise, that a caption may well name; shown because they deserve a second look.
 WATCHED = ("ship", "vessel", "car", "cars", "truck", "vehicle", "vehicles", "trail", "plume", "specks", "speckle",

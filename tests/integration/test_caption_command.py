@@ -85,7 +85,8 @@ def test_what_is_sent_holds_no_target_and_asks_for_the_papers_form(images):
     with CaptionServer() as server:
         assert caption(images, server) == 0
     for index, image in server.images.items():
-        assert image.shape == (40, 60) and np.ptp(image) == 0 and image[11, 21] == STEP * (index + 1)
+        assert image.shape == (40, 60) and np.ptp(image) <= 5  # inpainting is not exact to a level
+        assert round(float(image.mean())) == STEP * (index + 1)
     body = server.bodies[0]
     assert "with <object>, <object>, and <object>" in body["messages"][0]["content"]
     assert body["response_format"] == {"type": "json_object"} and body["model"] == "eye"

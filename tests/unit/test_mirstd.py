@@ -56,7 +56,7 @@ def caption(image, objects=("one grey hill", "two pale trees", "a dark sky"), sc
 
 
 def test_statistics_of_four_captions_worked_out_by_hand():
-    other = "a photo of a calm grey lake with three wooden piers, bright reeds, and rippled water, all below mist, quite"
+    other = "a photo of a calm grey lake with three wooden piers, bright reeds, and rippled water, all in mist, quite"
     captions = [caption("a"), caption("b"), caption("c", ("one grey hill", "two pale trees", "a bright bird")),
                 caption("d", text=other + " hazy.", scene_class="coast")]
     found = statistics("toy", captions, {"bird"})

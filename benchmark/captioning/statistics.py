@@ -16,6 +16,8 @@ NEAR = 0.5
 WATCHED = ("ship", "vessel", "car", "cars", "truck", "vehicle", "vehicles", "trail", "plume", "specks", "speckle",
            "flecks", "sun", "moon", "lamp", "light", "lights", "glow", "tiny", "small")
 FORM_WORDS = frozenset(("a", "an", "and", "of", "photo", "with"))
+SMALL_WORDS = frozenset(("the", "at", "in", "on", "by", "to", "from", "under", "over", "above", "below", "across"))
+"""Counted, but not shown among the most frequent."""
 TOP, SHOWN_PAIRS = 25, 10
 MAX_PHRASE_WORDS = 4
 """Longer phrases are left out of the vocabulary: four of them would fill a caption."""
@@ -32,13 +34,14 @@ def statistics(name: str, captions: Sequence[Mapping[str, Any]], forbidden: Coll
     texts = [caption["text"] for caption in captions]
     lengths = [len(text.split()) for text in texts]
     vocabulary = Counter(word for text in texts for word in words(text) if word not in FORM_WORDS)
+    telling = Counter({word: count for word, count in vocabulary.items() if word not in SMALL_WORDS})
     pairs, share = near_duplicates(texts)
     found = {caption["image"]: leaks(caption["text"], forbidden) for caption in captions}
     classes = Counter(caption["scene_class"] for caption in captions)
     return {
         "name": name, "captions": len(captions), "distinct_texts": len(set(texts)),
         "words": {"total": sum(vocabulary.values()), "vocabulary": len(vocabulary),
-                  "once": sum(count == 1 for count in vocabulary.values()), "top": vocabulary.most_common(TOP)},
+                  "once": sum(count == 1 for count in vocabulary.values()), "top": telling.most_common(TOP)},
         "length": {"min": min(lengths, default=0), "mean": float(np.mean(lengths)) if lengths else None,
                    "max": max(lengths, default=0), "counts": sorted(Counter(lengths).items())},
         "scenes": len({caption["scene"] for caption in captions}),

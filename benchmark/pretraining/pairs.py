@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,20 +62,33 @@ def load_pairs(root: Path, part: str, size: int, datasets: Sequence[str] = DATAS
         datasets: Names of MIRSTD's datasets.
 
     Raises:
-        DataError: If a dataset is missing, or a test image stands in a training list as well.
+        DataError: See ``find_pairs``.
     """
     ids, scenes, captions = [], [], []
+    for source, found in find_pairs(root, part, datasets):
+        names = [caption["image"] for caption in found]
+        ids += [f"{source.name}/{name}" for name in names]
+        captions += found
+        scenes.append(_scenes(source, names, size))
+    classes = np.array([SCENE_CLASSES.index(caption["scene_class"]) for caption in captions], np.int64)
+    return Pairs(ids, np.concatenate(scenes), captions, classes)
+
+
+def find_pairs(root: Path, part: str,
+               datasets: Sequence[str] = DATASETS) -> Iterator[tuple[FolderSource, list[dict[str, Any]]]]:
+    """Each dataset with the captions of the part's images, in the order of its list; no image is read.
+
+    Raises:
+        DataError: If a dataset or its captions are missing, or an image stands in the training and in the test list.
+    """
     for name in datasets:
         source = open_dataset(load_dataset_config(name), root, SPLIT)
         if shared := set(source.ids("train")) & set(source.ids("test")):
             raise DataError(f"{name}: {len(shared)} images are in the training and in the test list, as {min(shared)}")
+        if source.captions.path is None:
+            raise DataError(f"{name}: has no caption file")
         by_image = {entry["image"]: entry for entry in read_captions(source.captions.path)}
-        having = [sample_id for sample_id in source.ids(part) if sample_id in by_image]
-        ids += [f"{name}/{sample_id}" for sample_id in having]
-        captions += [by_image[sample_id] for sample_id in having]
-        scenes.append(_scenes(source, having, size))
-    classes = np.array([SCENE_CLASSES.index(caption["scene_class"]) for caption in captions], np.int64)
-    return Pairs(ids, np.concatenate(scenes), captions, classes)
+        yield source, [by_image[sample_id] for sample_id in source.ids(part) if sample_id in by_image]
 
 
 def mirrored(text: str) -> str:

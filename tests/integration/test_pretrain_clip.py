@@ -130,6 +130,17 @@ def test_an_interrupted_training_ends_with_the_same_weights(root, stack, tmp_pat
         assert torch.equal(value, resumed.clip.state_dict()[name]), name
 
 
+def test_a_second_look_at_the_pairs_comes_from_the_cache(root, monkeypatch):
+    from benchmark.pretraining.pairs import load_pairs
+
+    first = load_pairs(root, "test", 24, ["nuaa-sirst"])
+    monkeypatch.setattr("benchmark.pretraining.pairs._scene", lambda *arguments: pytest.fail("decoded again"))
+    again = load_pairs(root, "test", 24, ["nuaa-sirst"])
+    assert (again.scenes == first.scenes).all() and first.scenes.shape == (12, 24, 24)
+    assert again.ids == first.ids == [f"nuaa-sirst/test{index}" for index in range(12)]
+    assert again.take([3]).captions[0]["image"] == "test3"
+
+
 def test_weights_that_are_not_there_are_made_by_a_command_and_optional_for_saist(stack, tmp_path, monkeypatch):
     from benchmark import weights
     from models import weights as files

@@ -17,8 +17,8 @@ from typing import Any
 from benchmark import provenance
 from benchmark.cli import EXIT_DONE, run_main
 from benchmark.datasets.catalog import data_root
-from benchmark.datasets.mirstd import DATASETS, VERSION, caption_file
-from benchmark.errors import ConfigError
+from benchmark.datasets.mirstd import DATASETS
+from benchmark.errors import ConfigError, unknown_name
 from benchmark.records import write_atomically
 from models.weights import OWN, WeightsError, sha256_of
 
@@ -81,13 +81,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     from benchmark.pretraining.evaluation import baselines, draw, evaluate
-    from benchmark.pretraining.pairs import load_pairs
+    from benchmark.pretraining.pairs import find_pairs, load_pairs
     from benchmark.pretraining.training import Recipe, train
     from models.sr_clip.clip import FrozenCLIP
 
     recipe = Recipe(architecture=arguments.architecture, init=arguments.init, quick_gelu=arguments.quick_gelu,
                     epochs=arguments.epochs, batch=arguments.batch, rate=arguments.rate, seed=arguments.seed,
                     hard_share=arguments.hard_share, datasets=arguments.datasets)
+    for name in recipe.datasets:
+        if name not in DATASETS:
+            raise ConfigError(unknown_name("dataset", name, DATASETS))
+    if recipe.epochs < 1 or recipe.batch < 2:
+        raise ConfigError("--epochs must be at least 1 and --batch at least 2")
     root, out = data_root(arguments.data_root), arguments.out
     try:
         untrained = FrozenCLIP(recipe.architecture, None, recipe.quick_gelu, cache=False)
@@ -121,7 +126,7 @@ def _run(arguments: argparse.Namespace) -> int:
     record |= {
         "name": out.stem, "architecture": recipe.architecture, "file": out.name, "bytes": out.stat().st_size,
         "sha256": sha256_of(out), "parameters": sum(value.numel() for value in clip.clip.parameters()),
-        "captions": {"version": VERSION, "sha256": {name: sha256_of(caption_file(name)) for name in recipe.datasets}},
+        "captions": {source.name: source.caption_source() for source, _ in find_pairs(root, "test", recipe.datasets)},
         "test": {"pairs": len(test.ids), "ids_sha256": _digest(test.ids)} | report,
         "untrained": untrained_report, "baselines": baselines(training, test),
     }

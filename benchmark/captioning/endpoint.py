@@ -110,13 +110,15 @@ class VisionEndpoint:
                 **({"response_format": form} if form else {}))
         except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
             raise EndpointStop(self._said(error)) from None
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, ValueError) as error:  # ValueError: a body that breaks off
             raise CaptionFailed(self._said(error), tokens) from None
+        if not isinstance(response, openai.types.chat.ChatCompletion):
+            raise CaptionFailed("the server's answer is not of OpenAI's protocol; is the address right?", tokens)
         if response.usage is not None:
             tokens[0] += response.usage.prompt_tokens or 0
             tokens[1] += response.usage.completion_tokens or 0
-        choices = response.choices or []
-        return (choices[0].message.content or "") if choices else ""
+        message = response.choices[0].message if response.choices else None
+        return (message.content or "") if message else ""
 
     def _said(self, error: Exception) -> str:
         # One line without the key: servers quote it in their answers.

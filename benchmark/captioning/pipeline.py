@@ -17,6 +17,7 @@ from PIL import Image
 from benchmark.captioning.scenes import SceneFile, sent_size
 from benchmark.errors import BenchError, DataError
 
+OUR_START = b'{"image":'
 STOP_AFTER = 5
 """So many images in a row without one success, and the rest is not tried."""
 CHARACTERS_A_TOKEN = 4
@@ -66,31 +67,30 @@ class Outcome:
 class Journal:
     """A JSONL file that grows by whole lines, each on disk before ``add`` returns; one line an image.
 
-    A last line that a kill cut off is dropped when the file is opened.
+    A last line that a kill cut off is passed over, and dropped when the next one is added.
 
     Raises:
         DataError: For a file that is not JSON lines with ``image``.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._lock = path, threading.Lock()
+        self.path, self._lock, self._ended = path, threading.Lock(), False
         self.entries: dict[str, dict[str, Any]] = {}
-        content = path.read_bytes() if path.exists() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                entry = json.loads(line)
+        lines = (path.read_bytes() if path.exists() else b"").split(b"\n")
+        for number, line in enumerate(lines, start=1):
+            entry = _parsed(line)
+            if entry is not None:
                 self.entries[entry["image"]] = entry
-            except (ValueError, TypeError, KeyError) as error:
-                raise DataError(f"{path}, line {number}: not a JSON object with an image; move it away") from error
-        if whole != content:
-            os.truncate(path, len(whole))
+            elif line.strip() and not (number == len(lines) and line.startswith(OUR_START)):
+                raise DataError(f"{path}, line {number}: not a JSON object with an image; move it away")
 
     def add(self, entry: dict[str, Any]) -> None:
         """Keep one entry. Safe from several threads."""
         line = json.dumps(entry, ensure_ascii=False) + "\n"
         with self._lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self._ended:
+                self._end_last_line()
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(line)
                 file.flush()
@@ -101,6 +101,16 @@ class Journal:
         """Empty it."""
         self.path.unlink(missing_ok=True)
         self.entries.clear()
+
+    def _end_last_line(self) -> None:
+        content = self.path.read_bytes() if self.path.exists() else b""
+        tail = content[content.rfind(b"\n") + 1:]
+        if tail and _parsed(tail) is None:
+            os.truncate(self.path, len(content) - len(tail))
+        elif tail:
+            with self.path.open("ab") as file:
+                file.write(b"\n")
+        self._ended = True
 
 
 def failures_of(out: Path) -> Path:
@@ -188,6 +198,14 @@ def paid(*journals: Journal) -> tuple[int, int]:
     """Input and output tokens of everything in these journals."""
     counts = [entry.get("tokens", (0, 0)) for journal in journals for entry in journal.entries.values()]
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("image"), str) else None
 
 
 def _image_tokens(path: Path) -> int:

@@ -43,12 +43,6 @@ class Pairs:
         """Captions as sentences."""
         return [caption["text"] for caption in self.captions]
 
-    def take(self, rows: Sequence[int]) -> Pairs:
-        """These rows alone."""
-        rows = list(rows)
-        return Pairs([self.ids[row] for row in rows], self.scenes[rows], [self.captions[row] for row in rows],
-                     self.classes[rows])
-
 
 def load_pairs(root: Path, part: str, size: int, datasets: Sequence[str] = DATASETS) -> Pairs:
     """Pairs of ``'train'`` or ``'test'`` of the official splits; images without a caption are left out.

@@ -1,6 +1,6 @@
 """SAIST-T, each image with its own caption; a row of the suite ``captions``.
 
-Parameters: 30,683,378
+Network and recipe are those of ``saist_t``.
 """
 _base_ = "./saist_t.py"
 

@@ -29,7 +29,7 @@ class CaptionServer:
 
     Attributes:
         plans: Behaviours by image: ``'429'``, ``'500'``, ``'400'``, ``'401'``, ``'slow'``, ``'drop'``, ``'broken'``,
-            ``'fenced'``, ``'schema'``, ``'form'``, ``'leak'``.
+            ``'fenced'``, ``'schema'``, ``'form'``, ``'leak'``, ``'html'``, ``'torn'``, ``'empty'``.
         asked: Requests by image.
         answered: Answers that were paid for, by image.
         bodies: Every request's content.
@@ -106,6 +106,10 @@ class CaptionServer:
             "form": json.dumps(CAPTION | {"scene": "quiet lake"}),
             "leak": json.dumps(CAPTION | {"text": CAPTION["text"].replace("rough water", "one bright spot")}),
         }
+        if behaviour in ("html", "torn", "empty"):
+            content = {"html": b"<html>welcome</html>", "torn": b'{"id": "1", "choi', "empty": b'{"choices": null}'}
+            _send_bytes(handler, 200, content[behaviour], "text/html" if behaviour == "html" else "application/json")
+            return
         with self.lock:
             self.answered[index] += 1
         _send(handler, 200, {
@@ -116,9 +120,12 @@ class CaptionServer:
 
 
 def _send(handler: BaseHTTPRequestHandler, status: int, content: dict) -> None:
-    data = json.dumps(content).encode()
+    _send_bytes(handler, status, json.dumps(content).encode(), "application/json")
+
+
+def _send_bytes(handler: BaseHTTPRequestHandler, status: int, data: bytes, kind: str) -> None:
     handler.send_response(status)
-    handler.send_header("Content-Type", "application/json")
+    handler.send_header("Content-Type", kind)
     handler.send_header("Content-Length", str(len(data)))
     if status == 429:
         handler.send_header("Retry-After-Ms", "30")

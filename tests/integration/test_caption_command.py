@@ -118,6 +118,15 @@ def test_a_server_that_stays_broken_ends_the_run_and_the_next_one_goes_on(tmp_pa
     assert len(read_captions(folder / "captions.jsonl")) == 9
 
 
+def test_an_answer_that_is_not_of_the_protocol_fails_its_image_alone(images, capsys):
+    with CaptionServer({0: ["html"], 1: ["torn"] * 9, 2: ["empty"] * 9}) as server:
+        assert caption(images, server, "--retries", "0") == 1
+    captured = capsys.readouterr()
+    assert "3 captions made, 3 failed" in captured.out and "Traceback" not in captured.err
+    assert "im0: the server's answer is not of OpenAI's protocol" in captured.err
+    assert "im2: 3 answers could not be used" in captured.err
+
+
 def test_a_wrong_key_stops_at_once_and_is_never_shown(images, capsys):
     with CaptionServer({index: ["401"] * 9 for index in range(6)}) as server:
         assert caption(images, server, "--workers", "1") == 1
@@ -229,6 +238,18 @@ def test_a_foreign_file_is_never_written_over(images, capsys):
         Journal(images / "captions.jsonl")
 
 
+def test_a_whole_last_line_that_lacks_its_end_is_kept_and_a_cut_one_is_not(tmp_path):
+    path = tmp_path / "c.jsonl"
+    path.write_text('{"image": "a"}\n{"image": "b"}')
+    Journal(path).add({"image": "c"})
+    assert path.read_text() == '{"image": "a"}\n{"image": "b"}\n{"image": "c"}\n'
+    path.write_text('{"image": "a"}\n{"image": "b')
+    journal = Journal(path)
+    assert list(journal.entries) == ["a"] and path.read_text().endswith('"b')  # looking changes nothing
+    journal.add({"image": "c"})
+    assert path.read_text() == '{"image": "a"}\n{"image": "c"}\n'
+
+
 def test_clip_describes_without_an_endpoint(images, stack, capsys, monkeypatch):
     monkeypatch.delenv("OPENAI_API_KEY")
     from benchmark.captioning import by_clip, commands
@@ -243,7 +264,7 @@ def test_clip_describes_without_an_endpoint(images, stack, capsys, monkeypatch):
     assert len(captions) == 6 and {entry["by"] for entry in captions} == {"clip:random"}
 
 
-def test_the_clause_of_the_clip_engine_says_what_is_measured():
+def test_the_clause_of_the_clip_engine_says_what_is_measured(stack):
     from benchmark.captioning.by_clip import compose
 
     image = np.zeros((40, 40), np.uint8)

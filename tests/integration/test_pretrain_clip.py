@@ -138,7 +138,7 @@ def test_a_second_look_at_the_pairs_comes_from_the_cache(root, monkeypatch):
     again = load_pairs(root, "test", 24, ["nuaa-sirst"])
     assert (again.scenes == first.scenes).all() and first.scenes.shape == (12, 24, 24)
     assert again.ids == first.ids == [f"nuaa-sirst/test{index}" for index in range(12)]
-    assert again.take([3]).captions[0]["image"] == "test3"
+    assert again.captions[3]["image"] == "test3"
 
 
 def test_weights_that_are_not_there_are_made_by_a_command_and_optional_for_saist(stack, tmp_path, monkeypatch):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmark import configs
 from benchmark.captioning.pages import statistics_page
@@ -14,7 +17,7 @@ from benchmark.datasets.caption_schema import MAX_WORDS, MIN_WORDS, form_problem
 from benchmark.datasets.captions import read_captions
 from benchmark.datasets.catalog import load_dataset_config, open_dataset
 from benchmark.datasets.mirstd import DATASETS, FOLDER, VERSION, caption_file, leak_words, vocabulary
-from benchmark.suites import load_suite
+from benchmark.suites import Selection, expand, load_suite
 
 COUNTS = {"nuaa-sirst": 427, "nudt-sirst": 1327, "irstd-1k": 1001}
 
@@ -107,6 +110,62 @@ def test_the_three_rows_differ_in_their_text_alone():
         assert {key: value for key, value in row.items() if key != "method"} == {
             key: value for key, value in parent.items() if key != "method"}
     assert suite["datasets"] == ["nuaa-sirst"] and len(suite["seeds"]) >= 3
+
+
+@pytest.fixture
+def small_set(tmp_path):
+    """A dataset in NUAA-SIRST's layout with two training and two test images."""
+    config = load_dataset_config("nuaa-sirst")
+    folder = tmp_path / config["folder"]
+    for index in range(1, 5):
+        for pattern in (config["images"], config["masks"]):
+            path = folder / pattern.format(id=f"Misc_{index}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8), 255 if "masks" in pattern else index, np.uint8)).save(path)
+    for part, ids in (("train", "Misc_1\nMisc_2"), ("test", "Misc_3\nMisc_4")):
+        path = folder / config["splits"]["official"][part]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(ids)
+    return tmp_path
+
+
+def cells_of(root, methods, seeds=(0,)):
+    plan = expand(load_suite("captions"), Selection(profile="fast", data_root=root, methods=methods, seeds=seeds))
+    return plan, {(cell.key.method, cell.key.seed): cell for cell in plan.cells}
+
+
+def test_a_changed_caption_changes_the_cells_that_read_it_and_no_other(small_set):
+    methods = ("saist_captions", "saist_shuffled", "saist_template", "acm", "top_hat")
+    _, before = cells_of(small_set, methods)
+    own = [entry for entry in read_captions(caption_file("nuaa-sirst")) if entry["image"] in ("Misc_1", "Misc_3")]
+    own[0]["text"] = own[0]["text"].replace("straight", "crooked")
+    (small_set / "MIRSTD").mkdir()
+    (small_set / "MIRSTD" / "nuaa-sirst.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in own))
+    plan, after = cells_of(small_set, methods)
+    changed = {name for name, _ in before if before[name, 0].id != after[name, 0].id}
+    assert changed == {"saist_captions", "saist_shuffled"}
+    assert any("saist_captions on nuaa-sirst: 2 of 4 images have no caption (2 take" in note
+               for note in plan.suite["notes"])
+
+
+def test_a_shuffled_cell_is_dealt_by_its_seed_and_the_notes_say_what_each_row_reads(small_set):
+    plan, cells = cells_of(small_set, ("saist_captions", "saist_shuffled", "saist_template"), seeds=(0, 1))
+    assert len({cell.id for cell in cells.values()}) == 6
+    notes = "\n".join(plan.suite["notes"])
+    assert "saist_shuffled on nuaa-sirst: every image has the caption of another image of its part." in notes
+    assert "saist_template on nuaa-sirst: captions are not used, every image has the template's text." in notes
+    assert "saist_captions on nuaa-sirst" not in notes  # nothing to be said: every image has its own
+
+
+def test_the_record_of_a_cell_holds_the_fingerprint_of_its_caption_file(small_set):
+    from benchmark.cell import _provenance
+
+    _, cells = cells_of(small_set, ("saist_captions", "acm"))
+    found = _provenance(cells["saist_captions", 0], SimpleNamespace(counts=[1, 2]), {}, "", "")["data"]
+    assert found["captions"] == {"mode": "file", "file": "benchmark/datasets/mirstd/nuaa-sirst.jsonl",
+                                 "sha256": hashlib.sha256(caption_file("nuaa-sirst").read_bytes()).hexdigest()}
+    assert found["texts"] == {"caption": 4, "template": 0, "none": 0}
+    assert "captions" not in _provenance(cells["acm", 0], SimpleNamespace(counts=[1, 2]), {}, "", "")["data"]
 
 
 def test_limits_of_length_are_those_of_the_paper():

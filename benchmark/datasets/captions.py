@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.datasets.caption_schema import problems
+from benchmark.datasets.fingerprints import file_hashes
 from benchmark.datasets.mirstd import FOLDER, caption_file
 from benchmark.datasets.sample import PARTS
 from benchmark.errors import ConfigError, DataError, unknown_name
@@ -41,12 +42,12 @@ class Captions:
     """
 
     def __init__(self, config: Mapping[str, Any] | None, root: Path, dataset: str) -> None:
-        config = config or {}
+        config, self.root = config or {}, Path(root)
         self.mode = config.get("captions") or "file"
         if self.mode not in MODES:
             raise ConfigError(f"text.captions: {unknown_name('mode', str(self.mode), MODES)}")
         self.template = f"a photo of a {config['scene']}" if config.get("scene") else None
-        self.path = _find(config, Path(root), dataset) if config and self.mode != "template" else None
+        self.path = _find(config, self.root, dataset) if config and self.mode != "template" else None
         self.texts = {entry["image"]: entry["text"] for entry in read_captions(self.path)} if self.path else {}
 
     def shuffle(self, parts: Mapping[str, Sequence[str]], seed: int) -> None:
@@ -71,12 +72,12 @@ class Captions:
         return counts
 
     def source(self) -> dict[str, str | None]:
-        """``mode``, ``file`` and its ``sha256`` (both None without a file), for the record."""
+        """``mode``, ``file`` (below the project or the data root, if it is) and its ``sha256``; None without a file."""
         if self.path is None:
             return {"mode": self.mode, "file": None, "sha256": None}
-        inside = self.path.is_relative_to(PROJECT) and self.path.parent == FOLDER
-        name = self.path.relative_to(PROJECT).as_posix() if inside else str(self.path)
-        return {"mode": self.mode, "file": name, "sha256": hashlib.sha256(self.path.read_bytes()).hexdigest()}
+        base = PROJECT if self.path.parent == FOLDER else self.root
+        name = self.path.relative_to(base) if self.path.is_relative_to(base) else self.path
+        return {"mode": self.mode, "file": name.as_posix(), "sha256": file_hashes([self.path])[self.path]}
 
 
 def donors(ids: Sequence[str], seed: int) -> dict[str, str]:

@@ -103,6 +103,15 @@ def test_the_record_can_name_the_caption_file_and_its_hash(tmp_path):
                      "sha256": hashlib.sha256(content).hexdigest()}
 
 
+def test_a_caption_file_below_the_data_root_is_named_without_where_that_lies(tmp_path):
+    write(tmp_path, entry("a"), name="MIRSTD/toy.jsonl")
+    elsewhere = write(tmp_path, entry("a"), name="mine.jsonl")
+    config = {"captions": "file", "scene": "sky"}
+    assert Captions(config, tmp_path, "toy").source()["file"] == "MIRSTD/toy.jsonl"
+    found = Captions(config | {"file": str(elsewhere)}, tmp_path / "data", "toy").source()
+    assert found["file"] == str(elsewhere)
+
+
 def test_ones_own_file_that_is_missing_is_an_error_and_not_the_template(tmp_path):
     with pytest.raises(DataError, match=r"x.jsonl: no such caption file"):
         Captions(CONFIG, tmp_path, "toy")

@@ -66,7 +66,7 @@ def _provenance(cell: Cell, evaluation: Evaluation, limits: dict[str, Any], star
             "split": cell.config["split"], "test_images": len(evaluation.counts)}
     if cell.config["method"].get("text"):
         source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
-        data["texts"] = source.text_origins()
+        data |= {"texts": source.text_origins(), "captions": source.caption_source()}
     return {
         "git": provenance.git_state(), "versions": provenance.versions(), "hardware": provenance.hardware(),
         "data": data,

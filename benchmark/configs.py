@@ -1,9 +1,9 @@
 """Reading config files and composing them into the one resolved config of a cell; imports no torch.
 
 Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
-``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, dataset,
-``--split``/``--protocol``, the method's ``tuned`` values (by dotted path, as ``tune.py`` exports them), ``--set``.
-What a method does not use is dropped, so that it cannot make a cell stale.
+``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, dataset (its ``text`` under
+the method's ``texts``), ``--split``/``--protocol``, the method's ``tuned`` values (by dotted path, as ``tune.py``
+exports them), ``--set``. What a method does not use is left out, so that it cannot make a cell stale.
 
 A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
 ``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.
@@ -96,6 +96,9 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in unused}
     if dataset["layout"] == "synthetic":
         config["dataset"] |= copy.deepcopy(profile.get("synthetic", {}))
+    texts = config.pop("texts", {})
+    if texts and method["method"].get("text"):
+        config["dataset"]["text"] = config["dataset"].get("text", {}) | texts
     config |= {"split": split, "seed": seed, "profile_name": name}
     if wanted not in method.get("recipes", {}):
         config["recipe"] = "common"

@@ -1,4 +1,4 @@
-"""The command ``data.py``: look at datasets and weights on disk, and bring them there."""
+"""The command ``data.py``: look at datasets, captions and weights on disk, and bring them there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from benchmark.captioning.commands import EPILOG as CAPTION_EXAMPLES
+from benchmark.captioning.commands import add_commands
 from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
 from benchmark.datasets.catalog import (
     data_root,
@@ -24,12 +26,12 @@ from benchmark.datasets.catalog import (
 from benchmark.errors import BenchError, ConfigError, unknown_name
 from models.weights import OFFICIAL, weights_root
 
-EPILOG = """examples:
+EPILOG = f"""examples:
   python benchmark/data.py verify                         every dataset under the data root
   python benchmark/data.py verify nuaa-sirst --split idx_427 --json
   python benchmark/data.py prepare nuaa-sirst             where it comes from; download it where that is possible
   python benchmark/data.py weights                        official pre-trained weights, and which are here
-  python benchmark/data.py weights mobile_sam             fetch and verify one
+  python benchmark/data.py weights mobile_sam             fetch and verify one{CAPTION_EXAMPLES.rstrip()}
 
 exit codes: 0 all well, 1 a dataset is absent or has problems, 2 bad usage
 """
@@ -43,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="data.py", description="Look at datasets and weights on disk, and bring them there.", epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter)
+        prog="data.py", description="Look at datasets, captions and weights on disk, and bring them there.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--data-root", metavar="DIR",
@@ -74,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
                                                                         if entry.package))
     weights.add_argument("--json", action="store_true", help="the list for machines")
     weights.set_defaults(run=_weights)
+    add_commands(commands, shared)
     return parser
 
 

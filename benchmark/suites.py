@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmark import configs, weights
 from benchmark.datasets.catalog import load_dataset_config, missing_reason, open_dataset
+from benchmark.datasets.sample import SampleSource
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.records import CellKey, Outcome, Status
 
@@ -204,13 +205,20 @@ def _notes(cells: list[Cell]) -> list[str]:
         if "random" in starts.values():
             notes.append(f"{method} starts from {', '.join(f'{name}: {value}' for name, value in starts.items())}.")
         for dataset, cell in {cell.key.dataset: cell for cell in own if cell.config["method"].get("text")}.items():
-            counts = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
-                                  cell.config["seed"]).text_origins()
-            without = counts["template"] + counts["none"]
-            if without:
-                notes.append(f"{method} on {dataset}: {without} of {sum(counts.values())} images have no caption "
-                             f"({counts['template']} take the dataset's template).")
+            source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
+                                  cell.config["seed"])
+            notes += [f"{method} on {dataset}: {note}" for note in _text_notes(source)]
     return notes
+
+
+def _text_notes(source: SampleSource) -> list[str]:
+    counts, mode = source.text_origins(), source.caption_source()["mode"]
+    without = counts["template"] + counts["none"]
+    if mode == "template":
+        return ["captions are not used, every image has the template's text."]
+    notes = ["every image has the caption of another image of its part."] if mode == "shuffled" else []
+    return notes + ([f"{without} of {sum(counts.values())} images have no caption ({counts['template']} take the "
+                     "dataset's template)."] if without else [])
 
 
 def choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:

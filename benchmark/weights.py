@@ -1,7 +1,7 @@
 """Which pre-trained files a cell starts from, found before anything runs; torch-free.
 
-Any part of a model config may name a ``checkpoint``: an official name or a path. Those that are there are hashed
-into the cell's identity, and the record names every one.
+Any part of a model config may name a ``checkpoint``: an official name, one of our own, or a path. Those that are there
+are hashed into the cell's identity, and the record names every one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark.datasets.fingerprints import file_hashes
 from benchmark.errors import ConfigError
-from models.weights import OFFICIAL, find, weights_root
+from models.weights import OFFICIAL, OWN, find, weights_root
 
 # A frozen CLIP without its weights is still a fixed description of the scene; a SAM without them is another method.
 OPTIONAL = ("clip",)
@@ -43,9 +43,9 @@ def resolve(config: dict[str, Any]) -> tuple[str, str]:
             path = find(wanted)
             if path is not None:
                 files[name] = path
-            elif wanted not in OFFICIAL:
+            elif wanted not in OFFICIAL and wanted not in OWN:
                 raise ConfigError(f"model.{name}.checkpoint: {wanted}: no such file, and no official name; known: "
-                                  f"{', '.join(OFFICIAL)}")
+                                  f"{', '.join([*OFFICIAL, *OWN])}")
             elif name in OPTIONAL:
                 part["checkpoint"] = None
             else:

@@ -69,6 +69,9 @@ _FILES = (
 )
 OFFICIAL: dict[str, WeightFile] = {entry.name: entry for entry in _FILES}
 
+OWN: dict[str, Path] = {"ir_clip_tiny": Path(__file__).resolve().parent / "weights" / "ir_clip_tiny.safetensors"}
+"""Weights of our own making, kept in the repository; ``benchmark/pretrain_clip.py`` makes them."""
+
 
 def weights_root() -> Path:
     """``$IRSTD_WEIGHTS_ROOT``, else ``weights``."""
@@ -76,9 +79,9 @@ def weights_root() -> Path:
 
 
 def find(name_or_path: str, root: Path | None = None) -> Path | None:
-    """File of an official name, or the path itself; None where there is no such file."""
+    """File of an official name or of one of our own, or the path itself; None where there is no such file."""
     official = OFFICIAL.get(name_or_path)
-    path = (root or weights_root()) / official.file if official else Path(name_or_path)
+    path = (root or weights_root()) / official.file if official else OWN.get(name_or_path, Path(name_or_path))
     return path if path.is_file() else None
 
 
@@ -86,8 +89,11 @@ def locate(name_or_path: str) -> Path:
     """Like ``find``, and whole: raises ``WeightsError`` where the file is absent, cut off or another one."""
     path = find(name_or_path)
     if path is None:
-        hint = f"run `python benchmark/data.py weights {name_or_path}`" if name_or_path in OFFICIAL else \
-            f"give a path, or one of {', '.join(OFFICIAL)}"
+        hint = f"give a path, or one of {', '.join([*OFFICIAL, *OWN])}"
+        if name_or_path in OFFICIAL:
+            hint = f"run `python benchmark/data.py weights {name_or_path}`"
+        elif name_or_path in OWN:
+            hint = "make it with `python benchmark/pretrain_clip.py`"
         raise WeightsError(f"{name_or_path}: no such weights file; {hint}")
     if name_or_path in OFFICIAL:
         check(path, OFFICIAL[name_or_path])

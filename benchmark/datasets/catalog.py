@@ -18,6 +18,8 @@ REQUIRED = {
     "synthetic": {"name", "title", "layout", "real", "default_split", "mean", "std"},
 }
 CUSTOM = "custom"
+CAPTIONS = "captions.jsonl"
+"""Where captions of a user's own folder lie, in that folder."""
 
 
 def known_datasets() -> list[str]:
@@ -36,8 +38,10 @@ def load_dataset_config(name: str) -> dict[str, Any]:
         if not (path / "images").is_dir() or not (path / "masks").is_dir():
             raise ConfigError(f"{name}: a dataset folder holds images/ and masks/, this one does not")
         folder = path.resolve()
-        return configs.load("datasets", CUSTOM)["dataset"] | {
-            "name": folder.name, "title": folder.name, "folder": str(folder)}
+        config = configs.load("datasets", CUSTOM)["dataset"]
+        captions = folder / CAPTIONS
+        text = config["text"] | {"file": str(captions) if captions.is_file() else ""}
+        return config | {"name": folder.name, "title": folder.name, "folder": str(folder), "text": text}
     content = configs.load("datasets", name).get("dataset", {})
     missing = REQUIRED.get(content.get("layout"), REQUIRED["folder"]) - content.keys()
     if missing:
@@ -59,7 +63,7 @@ def missing_reason(config: Mapping[str, Any], root: Path) -> str:
 
 
 def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None, seed: int = 0) -> SampleSource:
-    """The dataset under a split (default: its own); the seed matters to the ``paper`` split only.
+    """The dataset under a split (default: its own); the seed matters to the ``paper`` split and to shuffled captions.
 
     Raises:
         DataError: If its folder is missing or its lists are inconsistent.
@@ -75,7 +79,7 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
                               f"{config['default_split']!r}")
         from benchmark.datasets.synthetic import SyntheticSource  # scipy's transforms, not needed for files
 
-        return SyntheticSource.from_config(config)
+        return SyntheticSource.from_config(config, caption_seed=seed)
     reason = missing_reason(config, root)
     if reason:
         raise DataError(reason)

@@ -27,7 +27,7 @@ class FolderSource:
             ``text``, where there is one, says where the captions lie (see ``Captions``).
         root: Data root.
         split: Name of an offered split, ``'paper'``, or a path.
-        seed: Of the ``paper`` split.
+        seed: Of the ``paper`` split, and of captions that are shuffled.
 
     Raises:
         DataError: If the folder is missing or empty, or the split's lists are inconsistent.
@@ -42,13 +42,14 @@ class FolderSource:
         if not self.images:
             raise DataError(f"{self.folder}: no images like {config['images']}; run `python benchmark/data.py verify "
                             f"{self.name}`")
-        self.captions = Captions(config.get("text"), root)
         self.files: dict[str, Path] = {}
         if split == PAPER:
             self.parts = paper_split(self.name, self.images, seed)
         else:
             self.files = split_files(split, config.get("splits", {}), self.folder)
             self.parts = listed_split(self.files, self.images)
+        self.captions = Captions(config.get("text"), root, self.name)
+        self.captions.shuffle(self.parts, seed)
 
     def ids(self, part: str) -> list[str]:
         """Ids of ``'train'``, ``'val'`` or ``'test'`` in list order; an absent part is an empty list."""
@@ -67,6 +68,10 @@ class FolderSource:
     def text_origins(self) -> dict[str, int]:
         """Images of all parts by where their text comes from: ``caption``, ``template``, ``none``."""
         return self.captions.origins(sample_id for part in PARTS for sample_id in self.parts[part])
+
+    def caption_source(self) -> dict[str, str | None]:
+        """How texts are chosen, and the caption file with its sha256 (None without one)."""
+        return self.captions.source()
 
     def fingerprint(self) -> str:
         """16 hex digits over the content of every file of every part, over the part lists and over the texts."""

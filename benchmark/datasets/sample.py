@@ -41,5 +41,8 @@ class SampleSource(Protocol):
     def text_origins(self) -> dict[str, int]:
         """Images of all parts by where their text comes from: ``caption``, ``template`` or ``none``."""
 
+    def caption_source(self) -> dict[str, str | None]:
+        """``mode`` of the captions, their ``file`` and its ``sha256`` (None without one)."""
+
     def fingerprint(self) -> str:
         """16 hex digits over the content of every file of every part and over the part lists."""

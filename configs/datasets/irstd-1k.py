@@ -17,5 +17,5 @@ dataset = dict(
     mean=87.466, std=39.720,
     pairs=1001, homepage="https://github.com/RuiZhang97/ISNet",
     licence="MIT, as offered by its authors",
-    text=dict(captions="MIRSTD/irstd-1k.jsonl", scene="landscape"),
+    text=dict(captions="file", file="", scene="landscape"),
 )

@@ -17,5 +17,5 @@ dataset = dict(
     pairs=427, homepage="https://github.com/YimianDai/sirst",
     licence="published for research without a licence text",
     download="https://github.com/YimianDai/sirst/archive/refs/heads/master.zip",
-    text=dict(captions="MIRSTD/nuaa-sirst.jsonl", scene="cloudy sky"),
+    text=dict(captions="file", file="", scene="cloudy sky"),
 )

@@ -17,5 +17,5 @@ dataset = dict(
     mean=107.809, std=33.023,
     pairs=1327, homepage="https://github.com/YeRen123455/Infrared-Small-Target-Detection",
     licence="published for research without a licence text",
-    text=dict(captions="MIRSTD/nudt-sirst.jsonl", scene="landscape"),
+    text=dict(captions="file", file="", scene="landscape"),
 )

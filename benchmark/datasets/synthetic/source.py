@@ -17,6 +17,7 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
+from benchmark.datasets.captions import MODES, donors
 from benchmark.datasets.sample import PARTS, Sample
 from benchmark.datasets.synthetic.backgrounds import FAMILIES
 from benchmark.datasets.synthetic.scene import GENERATOR_VERSION, generate
@@ -33,7 +34,7 @@ DEFAULTS = {
     "seed": 2025,
 }
 # Keys every dataset config may have; they are read by others.
-_GENERAL_KEYS = frozenset(("name", "title", "layout", "real", "default_split", "split", "root", "mean", "std"))
+_GENERAL_KEYS = frozenset(("name", "title", "layout", "real", "default_split", "split", "root", "mean", "std", "text"))
 _CACHE_BYTES = 64 * 2**20
 
 
@@ -51,8 +52,11 @@ class SyntheticSource:
         scr: tuple[float, float],
         scenes: Mapping[str, float],
         seed: int,
+        captions: str = "file",
+        caption_seed: int = 0,
     ) -> None:
         self.size, self.scr, self.seed = size, scr, seed
+        self.captions, self.caption_seed = captions, caption_seed
         self.counts = {part: counts.get(part, 0) for part in PARTS}
         self.scenes = dict(scenes)
         # Decoded samples, least recently used first: a training reads each image hundreds of times.
@@ -60,13 +64,16 @@ class SyntheticSource:
         self._cached_bytes = 0
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any], seed: int | None = None) -> SyntheticSource:
+    def from_config(cls, config: Mapping[str, Any], seed: int | None = None,
+                    caption_seed: int = 0) -> SyntheticSource:
         """The source described by a dataset config; missing keys take ``DEFAULTS``.
 
         Args:
             config: ``size`` (height, width), ``counts`` by part, ``scr`` (lowest, highest), ``scenes`` (weight by
-                family), ``seed``; the keys common to all dataset configs are passed over.
+                family), ``seed``; of ``text`` its ``captions`` (``'file'``: each scene's own, ``'template'``: none,
+                ``'shuffled'``: those of other scenes of the part). Other common keys are passed over.
             seed: Used in place of the config's seed when given.
+            caption_seed: Of shuffled captions.
 
         Raises:
             ConfigError: For an unknown key or a value out of range; names the key and what is allowed.
@@ -75,7 +82,12 @@ class SyntheticSource:
             if key not in DEFAULTS and key not in _GENERAL_KEYS:
                 raise ConfigError(f"{NAME}: {unknown_name('key', str(key), [*DEFAULTS, *_GENERAL_KEYS])}")
         values = {**DEFAULTS, **{key: config[key] for key in DEFAULTS if key in config}}
+        captions = (config.get("text") or {}).get("captions", "file")
+        if captions not in MODES:
+            raise ConfigError(f"text.captions: {unknown_name('mode', str(captions), MODES)}")
         return cls(
+            captions=captions,
+            caption_seed=caption_seed,
             size=_size(values["size"]),
             counts=_counts(values["counts"]),
             scr=_scr(values["scr"]),
@@ -91,6 +103,17 @@ class SyntheticSource:
 
     def read(self, sample_id: str) -> Sample:
         """The sample with this id; its arrays belong to the caller. Raises ``DataError`` for an unknown id."""
+        sample = self._made(sample_id)
+        if self.captions == "template":
+            sample = replace(sample, text=None)
+        elif self.captions == "shuffled":
+            part, _ = self._locate(sample_id)
+            sample = replace(sample, text=self._made(donors(self.ids(part), self.caption_seed)[sample_id]).text)
+        return replace(
+            sample, image=sample.image.copy(), mask=sample.mask.copy(), meta=json.loads(json.dumps(sample.meta))
+        )
+
+    def _made(self, sample_id: str) -> Sample:
         sample = self._cache.get(sample_id)
         if sample is None:
             part, index = self._locate(sample_id)
@@ -103,13 +126,16 @@ class SyntheticSource:
                 self._cached_bytes -= _bytes(self._cache.popitem(last=False)[1])
         else:
             self._cache.move_to_end(sample_id)
-        return replace(
-            sample, image=sample.image.copy(), mask=sample.mask.copy(), meta=json.loads(json.dumps(sample.meta))
-        )
+        return sample
 
     def text_origins(self) -> dict[str, int]:
-        """Images by where their text comes from: each has a ``caption`` of its own."""
-        return {"caption": sum(self.counts.values()), "template": 0, "none": 0}
+        """Images by where their text comes from: each has a ``caption``, or ``none`` has one."""
+        total, without = sum(self.counts.values()), self.captions == "template"
+        return {"caption": 0 if without else total, "template": 0, "none": total if without else 0}
+
+    def caption_source(self) -> dict[str, str | None]:
+        """How texts are chosen; they follow from the scenes' parameters, so there is no file."""
+        return {"mode": self.captions, "file": None, "sha256": None}
 
     def fingerprint(self) -> str:
         """16 hex digits over the generator's version, all parameters, the counts and the seed."""

@@ -1,0 +1,142 @@
+"""The command ``compare.py``: does one method beat another on the same test images? From records alone; no torch.
+
+Images are the units that are resampled. Counts of one image are summed over seeds first: seeds repeat the training, not
+the image, and counting each as an image of its own would make every interval too narrow.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on sys.path, we need the repository root
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from benchmark.cli import EXIT_DONE, run_main
+from benchmark.errors import ConfigError
+from benchmark.metrics.bootstrap import paired_bootstrap
+from benchmark.metrics.target import ImageCounts
+from benchmark.records import CellKey, RecordStore
+
+LEVEL = 0.05
+UNITS = {"iou": (100.0, "points of IoU"), "niou": (100.0, "points of nIoU"), "pd": (100.0, "points of Pd"),
+         "fa": (1.0, "false-alarm pixels a million")}
+LOWER_IS_BETTER = ("fa",)
+
+EPILOG = """example:
+  python benchmark/compare.py saist_captions saist_template saist_shuffled --dataset nuaa-sirst --profile fast \\
+      --seeds 0,1,2
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line ``argv``; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    store = RecordStore(arguments.work_dir, writable=False)
+    counts = {name: _counts(store, name, arguments) for name in (arguments.method, *arguments.others)}
+    rows = compare(counts, arguments.method, arguments.metrics)
+    if arguments.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        seeds = f"{len(arguments.seeds)} seed{'s' if len(arguments.seeds) > 1 else ''}"
+        print(f"{arguments.method} on {arguments.dataset} ({arguments.split}, {arguments.profile}), {seeds}, "
+              f"{len(counts[arguments.method])} test images; p by paired bootstrap, corrected after Holm")
+        print("\n".join(sentence(row) for row in rows))
+    return EXIT_DONE
+
+
+def compare(counts: dict[str, list[ImageCounts]], method: str, metrics: Sequence[str]) -> list[dict[str, Any]]:
+    """Differences of ``method`` and each other one: fields of ``PairedDifference``, ``against`` and ``p_holm``.
+
+    ``p_holm`` is corrected over the comparisons of one metric.
+    """
+    rows = []
+    for metric in metrics:
+        found = [(other, paired_bootstrap(counts[method], counts[other], metric))
+                 for other in counts if other != method]
+        corrected = holm([difference.p_value for _, difference in found])
+        rows += [{"method": method, "against": other} | asdict(difference) | {"p_holm": p}
+                 for (other, difference), p in zip(found, corrected, strict=True)]
+    return rows
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """P-values corrected for their number (Holm, 1979), in the order given; None stays None and is not counted."""
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, index) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        corrected[index] = highest
+    return corrected
+
+
+def over_seeds(runs: Sequence[Sequence[ImageCounts]]) -> list[ImageCounts]:
+    """Counts of each image summed over runs of the same images in the same order.
+
+    Raises:
+        ConfigError: If the runs were not tested on the same images.
+    """
+    summed = []
+    for images in zip(*runs, strict=False):
+        if len({image.image_id for image in images}) > 1 or len({len(run) for run in runs}) > 1:
+            raise ConfigError("the runs were tested on different images")
+        names = [item.name for item in fields(ImageCounts) if item.name not in ("image_id", "protocol")]
+        values = {name: [getattr(image, name) for image in images] for name in names}
+        summed.append(ImageCounts(images[0].image_id, images[0].protocol,
+                                  **{name: None if None in found else sum(found) for name, found in values.items()}))
+    return summed
+
+
+def sentence(row: dict[str, Any]) -> str:
+    """One plain line: by how much, how sure, and which of the two is better, if one is."""
+    if row["difference"] is None or row["p_holm"] is None:
+        return f"  {row['metric']:5} against {row['against']}: undefined"
+    scale, unit = UNITS.get(row["metric"], (1.0, row["metric"]))
+    low, high = (scale * row[name] for name in ("low", "high"))
+    verdict = "no difference beyond chance"
+    if row["p_holm"] < LEVEL:
+        better = (row["difference"] > 0) != (row["metric"] in LOWER_IS_BETTER)
+        verdict = f"{row['method'] if better else row['against']} is better"
+    return (f"  {row['metric']:5} against {row['against']}: {scale * row['difference']:+.2f} [{low:+.2f}, {high:+.2f}] "
+            f"{unit}, p = {row['p_holm']:.3f}: {verdict}")
+
+
+def _counts(store: RecordStore, method: str, arguments: argparse.Namespace) -> list[ImageCounts]:
+    runs = []
+    for seed in arguments.seeds:
+        key = CellKey(method, arguments.dataset, arguments.split, arguments.profile, seed)
+        rows = store.per_image(key) if store.get(key) is not None else []
+        if not rows:
+            raise ConfigError(f"{store.folder(key)}: no finished cell; run it first")
+        runs.append([ImageCounts.from_dict(row) for row in rows])
+    return over_seeds(runs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="compare.py", description="Paired bootstrap over test images between a method and others.", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("method", metavar="METHOD")
+    parser.add_argument("others", nargs="+", metavar="OTHER")
+    parser.add_argument("--dataset", required=True, metavar="NAME")
+    parser.add_argument("--split", default="official", metavar="NAME", help="(default: %(default)s)")
+    parser.add_argument("--profile", default="fast", metavar="NAME", help="(default: %(default)s)")
+    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0],
+                        metavar="0,1", help="(default: 0)")
+    parser.add_argument("--metrics", type=lambda text: text.split(","), default=["iou", "niou", "pd", "fa"],
+                        metavar="A,B", help="(default: iou,niou,pd,fa)")
+    parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
+                        help="where the records are (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(run_main(main))

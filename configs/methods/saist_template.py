@@ -1,0 +1,8 @@
+"""SAIST-T, every image with the dataset's template; a row of the suite ``captions``.
+
+Network and recipe are those of ``saist_t``.
+"""
+_base_ = "./saist_t.py"
+
+method = dict(name="saist_template", title="SAIST (template only)", variant_of="saist_t")
+texts = dict(captions="template")

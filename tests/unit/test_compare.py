@@ -1,0 +1,73 @@
+"""Comparing methods from their per-image counts: seeds are no images, and a verdict needs more than chance."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchmark import compare
+from benchmark.cli import run_main
+from benchmark.errors import ConfigError
+from benchmark.metrics.target import ImageCounts
+from benchmark.records import CellKey, Metric, Record, RecordStore
+
+
+def image(index, tp, fp=2):
+    return ImageCounts(f"im{index}", "standard", pixels=1000, tp=tp, fp=fp, fn=20 - tp, targets=1, paired=int(tp > 0),
+                       predicted=1, fa_pixels=fp, fa_area=1000, fa_components=0, pair_iou_sum=0.5)
+
+
+def test_counts_of_an_image_are_summed_over_seeds():
+    (one, two) = compare.over_seeds([[image(0, 10), image(1, 4)], [image(0, 12), image(1, 6)]])
+    assert (one.image_id, one.tp, one.fn, one.pixels, one.pair_iou_sum) == ("im0", 22, 18, 2000, 1.0)
+    assert (two.image_id, two.tp) == ("im1", 10)
+    (lacking,) = compare.over_seeds([[image(0, 1)], [replace(image(0, 1), pair_iou_sum=None)]])
+    assert lacking.pair_iou_sum is None
+
+
+@pytest.mark.parametrize("other", [[image(1, 10)], [image(0, 10), image(1, 10)]])
+def test_runs_on_different_images_are_not_summed(other):
+    with pytest.raises(ConfigError, match="different images"):
+        compare.over_seeds([[image(0, 10)], other])
+
+
+def test_more_seeds_do_not_make_an_interval_narrower():
+    better, worse = [image(index, 10 + index % 5) for index in range(30)], [image(index, 9) for index in range(30)]
+
+    def width(seeds):
+        counts = {"a": compare.over_seeds([better] * seeds), "b": compare.over_seeds([worse] * seeds)}
+        (row,) = compare.compare(counts, "a", ["iou"])
+        return row["high"] - row["low"]
+
+    assert width(3) == pytest.approx(width(1))
+
+
+def test_holm_by_hand():
+    # 0.01·3 = 0.03; 0.03·2 = 0.06; 0.04·1 is lifted to what came before
+    assert compare.holm([0.04, 0.01, None, 0.03]) == pytest.approx([0.06, 0.03, None, 0.06], nan_ok=True)
+    assert compare.holm([0.9, 0.8]) == [1.0, 1.0] and compare.holm([]) == []
+
+
+def test_the_command_says_plainly_who_is_better(tmp_path, capsys):
+    store = RecordStore(tmp_path)
+    methods = {"good": [image(index, 15) for index in range(40)], "same": [image(index, 15) for index in range(40)],
+               "poor": [image(index, 5, fp=30) for index in range(40)]}
+    for name, counts in methods.items():
+        for seed in (0, 1):
+            key = CellKey(name, "toy", "official", "fast", seed)
+            record = Record(id="x", key=key, config={}, metrics={"iou": Metric(0.5)})
+            store.put(record, [row.to_dict() for row in counts])
+    command = ["good", "same", "poor", "--dataset", "toy", "--seeds", "0,1", "--work-dir", str(tmp_path)]
+    assert run_main(compare.main, command) == 0
+    out = capsys.readouterr().out
+    # IoU of good is 15 / 22, of poor 5 / 50; the smallest p of 2000 resamples, times two comparisons
+    assert "2 seeds, 40 test images" in out
+    assert "iou   against poor: +58.18 [+58.18, +58.18] points of IoU, p = 0.002: good is better" in out
+    assert "fa    against poor: -28000.00" in out and out.count("good is better") == 3  # IoU, nIoU and Fa
+    assert out.count("no difference beyond chance") == 5
+    assert run_main(compare.main, [*command, "--json", "--metrics", "iou"]) == 0
+    assert [row["against"] for row in json.loads(capsys.readouterr().out)] == ["same", "poor"]
+    assert run_main(compare.main, [*command, "--seeds", "7"]) == 2
+    assert "good__toy__official__fast__s7: no finished cell" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from benchmark.suites import Cell
 PROJECT = Path(__file__).resolve().parents[1]
 PRELOAD = "benchmark.engine.preload"
 GRACE_SECONDS = 5.0
+TRAINED_FILE = "trained.json"  # of benchmark.engine.learned, which would import torch here
 
 Listener = Callable[[Cell, dict[str, Any]], None]
 
@@ -61,8 +62,12 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
-                running.append(_start(context, waiting.pop(0), store, options))
-                listen(running[-1].cell, {"kind": "started"})
+                cell = _next(waiting, running, store)
+                if cell is None:
+                    break
+                waiting.remove(cell)
+                running.append(_start(context, cell, store, options))
+                listen(cell, {"kind": "started"})
             for child in _wait(running):
                 _drain(child, listen)
                 if child.process.is_alive() and not _overdue(child, options.timeout):
@@ -78,6 +83,16 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
         for child in running:
             _end(child)
     return outcomes
+
+
+def _next(waiting: list[Cell], running: list[_Child], store: RecordStore) -> Cell | None:
+    """The first cell that need not wait for the training of a running one; None where all must."""
+    busy = {child.cell.home or child.cell.key for child in running}
+    for cell in waiting:
+        home = cell.home or cell.key
+        if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
+            return cell
+    return None
 
 
 def _context() -> Any:

@@ -34,7 +34,7 @@ def collect(suite: dict[str, Any], store: RecordStore, selection: Selection) -> 
     The datasets shown are those asked for, else those of the suite that have records, else the suite's own; splits and
     seeds are those of the records.
     """
-    keys = [key for key in store.keys() if key.profile == selection.profile]
+    keys = [key for key in store.recorded() if key.profile == selection.profile]
     layout = lay_out(suite, _with_recorded(suite, selection, keys))
     outcomes = [store.kept(place.cell).shown_as(place.shown) for place, _, _ in layout.places()]
     implemented = {row.name for row in layout.rows if row.config is not None}
@@ -53,7 +53,7 @@ def collect(suite: dict[str, Any], store: RecordStore, selection: Selection) -> 
 
 def choose_profile(store: RecordStore) -> str:
     """The profile of most records, the first by name of several. Raises ``StoreError`` for an empty store."""
-    counts = Counter(key.profile for key in store.keys())
+    counts = Counter(key.profile for key in store.recorded())
     if not counts:
         raise StoreError(f"{store.root}/cells holds no records; run a suite first, or copy cells there")
     return min(counts, key=lambda name: (-counts[name], name))

@@ -2,7 +2,8 @@
 
 Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
 ``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, the settings of a variant,
-dataset, ``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so that it cannot make a cell stale.
+dataset, ``--split``/``--protocol``, ``--set``. What a method does not use is dropped, so that it cannot make a cell
+stale.
 
 A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
 ``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.

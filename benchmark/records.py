@@ -162,10 +162,18 @@ class SuiteResult:
     outcomes: list[Outcome]
     comparisons: list[dict[str, Any]] = field(default_factory=list)
     """Paired comparisons with the best of each column, as ``benchmark.analysis.comparison.compare`` gives them."""
+    behind: list[Outcome] = field(default_factory=list)
+    """Outcomes of the cells from which ``outcomes`` were derived; empty where nothing was."""
 
     def records(self) -> list[Record]:
         """Records of the cells that are done, in the order of the suite."""
         return [outcome.record for outcome in self.outcomes if outcome.record is not None]
+
+    def cell_records(self) -> list[Record]:
+        """Records of the cells themselves, each once, whatever is derived from them and how often they are shown."""
+        found = [outcome.record for outcome in self.behind or self.outcomes if outcome.record is not None]
+        return list({(record.id, record.key.seed, record.provenance.get("finished")): record
+                     for record in reversed(found)}.values())[::-1]
 
 
 class RecordStore:
@@ -246,7 +254,7 @@ class RecordStore:
             return Outcome(key, Status.FAILED, failure.error, folder=folder)
         return Outcome(key, Status.PENDING, folder=folder)
 
-    def keys(self) -> list[CellKey]:
+    def recorded(self) -> list[CellKey]:
         """Keys of all records, in order of their folders' names."""
         found = []
         for path in sorted((self.root / "cells").glob(f"*/{RECORD_FILE}")):

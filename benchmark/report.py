@@ -1,4 +1,4 @@
-"""The command ``report.py``: rebuild tables, figures, PDF and HTML from records. Needs no data, no weights, no torch."""
+"""The command ``report.py``: rebuild tables, figures, PDF and HTML from records. No data, weights or torch."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
 from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason, open_dataset
 from benchmark.errors import ConfigError
 from benchmark.grid import PROTOCOLS
-from benchmark.records import Outcome, RecordStore, Status
+from benchmark.records import RecordStore, Status
 from benchmark.suites import Cell, Plan, Selection, expand_all, load_suite, members
 
 EPILOG = """examples:

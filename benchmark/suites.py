@@ -182,7 +182,8 @@ class Layout:
         return {
             "name": self.suite["name"], "title": self.suite["title"], "published": self.suite.get("published"),
             "kind": self.kind, "metrics": self.suite["metrics"],
-            "methods": [row.describe() for row in self.rows], "datasets": [column.describe() for column in self.columns],
+            "methods": [row.describe() for row in self.rows],
+            "datasets": [column.describe() for column in self.columns],
             "seeds": self.seeds, "profile": planned["name"], "profile_title": planned["title"],
             "protocol": self.protocol, "recipe": self.recipe,
             "row_head": grid.ROW_HEADS.get(self.kind, "Type"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +32,8 @@ def derive(result: SuiteResult, leaks: Callable[[str], list[str] | None]) -> Sui
     if kind == "average":
         return _averaged(result)
     if kind == "leakage":
-        return replace(result, outcomes=[_subset(outcome, leaks) for outcome in result.outcomes])
+        return replace(result, outcomes=[_subset(outcome, leaks) for outcome in result.outcomes],
+                       behind=[outcome for outcome in result.outcomes if outcome.key.method.endswith("@all")])
     return result
 
 
@@ -49,7 +49,8 @@ def _averaged(result: SuiteResult) -> SuiteResult:
                    if (outcome.key.method, outcome.key.seed) == (method["name"], seed)]
             if own:
                 outcomes.append(_mean(own, len(datasets)))
-    return replace(result, suite=result.suite | {"datasets": [column], "parts": datasets}, outcomes=outcomes)
+    return replace(result, suite=result.suite | {"datasets": [column], "parts": datasets}, outcomes=outcomes,
+                   behind=result.outcomes)
 
 
 def _mean(outcomes: list[Outcome], wanted: int) -> Outcome:

@@ -1,7 +1,7 @@
 """Test images made worse on purpose: five kinds of what an infrared camera does to a scene, at five severities.
 
-Strengths are in grey levels of a full scale of 255, whatever the bits of the image. An image's corruption depends on its
-id, the kind and the severity only, so that every method sees the same pixels. Masks stay as they are.
+Strengths are in grey levels of a full scale of 255, whatever the bits of the image. An image is corrupted by
+its id, the kind and the severity only: every method sees the same pixels. Masks stay as they are.
 """
 
 from __future__ import annotations

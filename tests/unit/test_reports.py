@@ -13,8 +13,9 @@ from pypdf import PdfReader
 from benchmark.records import CellKey, Metric, Outcome, Record, Status, SuiteResult
 from reports.build import build_report
 from reports.formats import to_csv, to_json, to_latex, to_markdown
+from reports.metric_styles import NOT_RUN
 from reports.published import load_printed, load_published
-from reports.tables import NOT_RUN, build_table
+from reports.tables import build_table
 
 METHODS = {"ipi": "IPI", "top_hat": "Top-Hat", "acm": "ACM", "gcinet": "GCI-Net", "saist": "SAIST"}
 NASTY = r"a_b 100% & #1 $x$ {y} \alpha ~ ^ <script>alert('x')</script> |pipe| *star* `tick` [[1]] @ref"

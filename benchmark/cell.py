@@ -40,8 +40,8 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
     started, clock = provenance.now(), time.perf_counter()
     limits = describe_limits()
     source = open_test(cell.config, Path(cell.data_root))
-    # Corrupted images and other countings are shown by none of the figures.
-    shown = gallery(source.ids("test"), cell.keep) if _has_own_maps(cell) else []
+    # Other tests of the same training are shown by none of the pictures.
+    shown = gallery(source.ids("test"), cell.keep) if cell.is_home else []
     keeper = Keeper(folder, cell.config["evaluation"]["threshold"], shown)
     recounted = _recount(cell, store, source) if not cell.is_home else None
     if recounted is not None:
@@ -96,10 +96,6 @@ def _recount(cell: Cell, store: RecordStore,
     for name, prediction in kept:
         evaluation.counts.append(count_masks(prediction, source.read(name).mask, settings["protocol"], name))
     return evaluation, dict(record.cost), dict(record.training)
-
-
-def _has_own_maps(cell: Cell) -> bool:
-    return "corruption" not in cell.config.get("test", {}) and (cell.is_home or "test" in cell.config)
 
 
 def _provenance(cell: Cell, evaluation: Evaluation, limits: dict[str, Any], started: str,

@@ -18,8 +18,8 @@ from benchmark.analysis.derived import derive
 from benchmark.datasets.catalog import known_datasets
 from benchmark.datasets.leaks import read_leaks
 from benchmark.errors import StoreError
-from benchmark.records import CellKey, Outcome, Record, RecordStore, SuiteResult
-from benchmark.suites import Layout, Selection, lay_out
+from benchmark.records import CellKey, Outcome, Record, RecordStore, Status, SuiteResult
+from benchmark.suites import Layout, Selection, lay_out, random_starts
 
 
 def finish(suite: dict[str, Any], outcomes: list[Outcome], root: Path) -> SuiteResult:
@@ -39,7 +39,8 @@ def collect(suite: dict[str, Any], store: RecordStore, selection: Selection) -> 
     outcomes = [store.kept(place.cell).shown_as(place.shown) for place, _, _ in layout.places()]
     implemented = {row.name for row in layout.rows if row.config is not None}
     outcomes = [outcome if outcome.record or outcome.key.method in implemented
-                else replace(outcome, reason="not implemented in this version") for outcome in outcomes]
+                else replace(outcome, status=Status.SKIPPED, reason="not implemented in this version")
+                for outcome in outcomes]
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     described = layout.describe() | {"notes": layout.notes() + _notes(layout, records)}
     recipes = sorted({record.config.get("recipe", "authors") for record in records if record.training})
@@ -78,11 +79,5 @@ def _one_split(keys: Sequence[CellKey], datasets: Sequence[str] | None) -> bool:
 
 
 def _notes(layout: Layout, records: Sequence[Record]) -> list[str]:
-    notes = []
-    for row in layout.rows:
-        own = [record for record in records if record.key.method == row.name]
-        weights = own[0].provenance.get("weights", {}) if own else {}
-        starts = {name: value for name, value in weights.items() if name.endswith("_weights")}
-        if "random" in starts.values():
-            notes.append(f"{row.title} starts from {', '.join(f'{name}: {value}' for name, value in starts.items())}.")
-    return list(dict.fromkeys(notes))
+    titles = {row.name: row.title for row in layout.rows}
+    return random_starts({titles[record.key.method]: record.provenance.get("weights", {}) for record in records})

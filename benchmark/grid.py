@@ -6,10 +6,11 @@ place is named by what is run, never by the suite or the row, so that suites tha
 ``saist+1a2b3c4d`` (a hash of base and settings) in the method's part of its folder, ``synth-sirst+noise-3`` in the
 dataset's.
 
-kinds: ``grid``; ``average`` (one more column, the mean over all datasets, is all that is shown); ``cross`` (a row for
-each training set); ``robustness`` (a row for each corruption, a column for each severity); ``scr`` (a column for each
-signal-to-clutter ratio of the synthetic set); ``protocols`` (a row for each counting rule); ``leakage`` (rows with and
-without near-duplicates of training frames, computed from the counts of one cell).
+kinds: ``grid``; ``figure`` (a grid whose table only goes with pictures: nothing is ranked); ``average`` (the mean over
+all datasets is the one column that is shown); ``cross`` (a row for each training set); ``robustness`` (a row for each
+corruption, a column for each severity); ``scr`` (a column for each signal-to-clutter ratio of the synthetic set);
+``protocols`` (a row for each counting rule); ``leakage`` (rows with and without near-duplicates of training frames,
+computed from the counts of one cell).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmark.datasets.corruption import KINDS, SEVERITIES
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.records import CellKey
 
-SUITE_KINDS = ("grid", "average", "cross", "robustness", "scr", "protocols", "leakage")
+SUITE_KINDS = ("grid", "figure", "average", "cross", "robustness", "scr", "protocols", "leakage")
 PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
 SCR_LEVELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 SUBSETS = {"all": "all test images", "without": "without near-duplicates", "change": "change"}
@@ -80,7 +81,8 @@ class Column:
 
     def describe(self) -> dict[str, Any]:
         """The column as an entry of ``SuiteResult.suite['datasets']``."""
-        return {"name": self.name, "title": self.title, "real": self.dataset["real"], "split": self.split}
+        return {"name": self.name, "title": self.title, "dataset": self.dataset["title"], "real": self.dataset["real"],
+                "split": self.split}
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def columns_of(kind: str, datasets: Sequence[tuple[Mapping[str, Any], str]]) -> 
     for dataset, split in datasets:
         name, title = dataset["name"], dataset["title"]
         if kind == "robustness":
-            columns += [Column(f"{name}/{severity}", f"{title}, {f'severity {severity}' if severity else 'clean'}",
-                               dataset, split, severity) for severity in range(SEVERITIES + 1)]
+            own = f"{title}, " if len(datasets) > 1 else ""
+            columns += [Column(f"{name}/{severity}", own + (f"severity {severity}" if severity else "clean"), dataset,
+                               split, severity) for severity in range(SEVERITIES + 1)]
         elif kind == "scr":
             if dataset["layout"] != "synthetic":
                 continue  # only there the ratio is set

@@ -187,7 +187,7 @@ class Layout:
             "seeds": self.seeds, "profile": planned["name"], "profile_title": planned["title"],
             "protocol": self.protocol, "recipe": self.recipe,
             "row_head": grid.ROW_HEADS.get(self.kind, "Type"),
-            "ranked": self.kind not in ("robustness", "protocols", "leakage"),
+            "ranked": self.kind in ("grid", "average", "cross", "scr"),
             "figures": self.suite.get("figures"), "images": self.suite.get("images", {}), "notes": self.notes(),
         }
 
@@ -228,7 +228,8 @@ class _Builder:
         for place, row, column in places:
             self.add(place, row, column)
         cells = list(self.cells.values())
-        suite = self.layout.describe() | {"notes": self.layout.notes() + _notes(cells)}
+        suite = self.layout.describe() | {
+            "notes": self.layout.notes() + _notes(cells, {row.method: row.title for row in self.layout.rows})}
         return Plan(suite, cells, self.skipped, [place for place, _, _ in places])
 
     def add(self, place: Place, row: Row, column: Column) -> None:
@@ -302,22 +303,31 @@ def _cell(place: Place, config: dict[str, Any], root: Path, opened: tuple[Sample
     return Cell(key, config, str(root), data_fingerprint, fingerprint, place.home, keep), ""
 
 
-def _notes(cells: list[Cell]) -> list[str]:
+def _notes(cells: list[Cell], titles: dict[str, str]) -> list[str]:
     # What a reader of the results would otherwise find out from a record: said at the start and in the report.
-    notes = []
-    for method in dict.fromkeys(cell.key.method for cell in cells):
-        own = [cell for cell in cells if cell.key.method == method]
-        starts = {name: value for name, value in own[0].config.get("weights", {}).items() if name.endswith("_weights")}
-        if "random" in starts.values():
-            notes.append(f"{method} starts from {', '.join(f'{name}: {value}' for name, value in starts.items())}.")
-        for dataset, cell in {cell.key.dataset: cell for cell in own if cell.config["method"].get("text")}.items():
-            counts = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
-                                  cell.config["seed"]).text_origins()
-            without = counts["template"] + counts["none"]
-            if without:
-                notes.append(f"{method} on {dataset}: {without} of {sum(counts.values())} images have no caption "
-                             f"({counts['template']} take the dataset's template).")
+    starts = {titles[cell.key.method]: cell.config.get("weights", {}) for cell in cells}
+    notes = random_starts(starts)
+    with_text = [cell for cell in cells if cell.config["method"].get("text") and "test" not in cell.config]
+    for dataset, cell in {cell.key.dataset.split("+")[0]: cell for cell in with_text}.items():
+        counts = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
+                              cell.config["seed"]).text_origins()
+        without = counts["template"] + counts["none"]
+        if without:
+            methods = ", ".join(dict.fromkeys(titles[cell.key.method] for cell in with_text))
+            notes.append(f"{methods} on {dataset}: {without} of {sum(counts.values())} images have no caption "
+                         f"({counts['template']} take the dataset's template).")
     return notes
+
+
+def random_starts(weights: dict[str, dict[str, Any]]) -> list[str]:
+    """One line for each set of starting weights with a random part, naming the methods; ``weights`` by title."""
+    lines: dict[str, list[str]] = {}
+    for title, own in weights.items():
+        parts = {name: value for name, value in own.items() if name.endswith("_weights")}
+        if "random" in parts.values():
+            lines.setdefault(", ".join(f"{name}: {value}" for name, value in parts.items()), []).append(title)
+    return [f"{', '.join(titles)} {'starts' if len(titles) == 1 else 'start'} from {what}."
+            for what, titles in lines.items()]
 
 
 def _choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:

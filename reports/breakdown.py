@@ -7,7 +7,7 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from benchmark.records import DETAILS_FILE, Outcome
-from reports.panels import Scene, legend_below, legend_rows, panels
+from reports.panels import Scene, legend_below, legend_rows, name_margin, panels
 from reports.style import PALETTE
 
 SIZES = ((1, 9), (10, 24), (25, 49), (50, None))
@@ -68,7 +68,7 @@ def size_figure(scene: Scene) -> Figure:
 def error_figure(scene: Scene) -> Figure:
     """What became of the targets, and false detections, in hundredths of the number of targets."""
     names = list(scene.methods)
-    figure, axes = panels(scene, 0.45 + 0.17 * len(names), legend_rows=2, left=1.15, sharey=True)
+    figure, axes = panels(scene, 0.45 + 0.17 * len(names), legend_rows=2, left=name_margin(scene), sharey=True)
     for axis, dataset in zip(axes[0], scene.datasets, strict=True):
         for name in scene.of(dataset["name"]):
             rows = [row for seed in scene.details(name, dataset["name"]) for row in seed]

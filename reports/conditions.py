@@ -60,9 +60,11 @@ def cross_figure(scene: Scene) -> Figure:
     trained = list(dict.fromkeys(name.partition("@")[2] or "nothing" for name in scene.methods))
     tested = [dataset["name"] for dataset in scene.datasets]
     titles = {dataset["name"]: plain(dataset["title"]) for dataset in scene.datasets}
-    figure, axes = plt.subplots(1, len(methods), figsize=(min(2.9 * len(methods) + 0.6, PAGE_WIDTH),
-                                                          1.15 + 0.42 * len(trained)), squeeze=False)
-    figure.subplots_adjust(left=0.14 if len(methods) > 1 else 0.28, right=0.98, bottom=0.3, top=0.82, wspace=0.5)
+    width, height = min(3.1 * len(methods) + 0.2, PAGE_WIDTH), 1.1 + 0.42 * len(trained)
+    figure, axes = plt.subplots(1, len(methods), figsize=(width, height), squeeze=False)
+    panel = (width - 0.2) / len(methods)
+    figure.subplots_adjust(left=0.95 / width, right=1 - 0.1 / width, bottom=0.62 / height, top=1 - 0.42 / height,
+                           wspace=0.95 / max(panel - 0.95, 1))
     for axis, method in zip(axes[0], methods, strict=True):
         values = [[_cross_value(scene, method, one, other) for other in tested] for one in trained]
         axis.imshow([[0 if value is None else value for value in row] for row in values], vmin=0, vmax=1,

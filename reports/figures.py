@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from benchmark.records import Outcome, Record, SuiteResult
 from reports import breakdown, conditions, qualitative
-from reports.panels import KINDS, Scene, legend_below, legend_rows, panels, save
+from reports.panels import KINDS, Scene, legend_below, legend_rows, name_margin, panels, save
 from reports.style import apply_style, curve_style, plain
 
 RATE_FLOOR = 1e-7  # where a log axis shows curves that reach a rate of 0
@@ -72,7 +72,7 @@ def _draw(name: str, result: SuiteResult, root: Path | None) -> tuple[Figure | N
 
 def _iou_figure(scene: Scene) -> Figure:
     names = list(scene.methods)
-    figure, axes = panels(scene, 0.3 + 0.12 * len(names), left=0.85, sharey=True)
+    figure, axes = panels(scene, 0.3 + 0.12 * len(names), left=name_margin(scene), sharey=True)
     for axis, dataset in zip(axes[0], scene.datasets, strict=True):
         for name, records in scene.of(dataset["name"]).items():
             for place, record in enumerate(records):

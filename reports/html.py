@@ -21,7 +21,7 @@ from reports.differences import causes_used, differences, summary
 from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text, metric_head
 from reports.origin import place_origins
 from reports.parts import Part
-from reports.pdf import PROVENANCE, counted, missing
+from reports.pdf import PROVENANCE, counted, missing, once
 from reports.qualitative import Picture, pictures
 from reports.style import PALETTE
 from reports.tables import Row
@@ -62,7 +62,6 @@ def embedded(value: Any) -> str:
 def content(parts: list[Part], name: str, title: str, root: Path | None) -> dict[str, Any]:
     """Everything that the page shows, as JSON types."""
     found = [entry for part in parts for entry in differences(part.table, part.result)]
-    origins = {(origin["id"], origin["seed"]): origin for part in parts for origin in part.table.origins}
     outcomes = [outcome for part in parts for outcome in part.result.outcomes]
     return {
         "name": name, "title": title, "counted": counted(outcomes),
@@ -72,7 +71,7 @@ def content(parts: list[Part], name: str, title: str, root: Path | None) -> dict
         "differences": {"summary": summary(found), "rows": found, "causes": causes_used(found)},
         "missing": [line for part in parts for line in missing(part, prefixed=len(parts) > 1)],
         "origins": {"head": list(PROVENANCE), "rows": [[str(origin[fact]) for fact in PROVENANCE.values()]
-                                                       for origin in origins.values()]},
+                                                       for origin in once(parts)]},
         "gallery": _gallery(parts, root),
     }
 
@@ -123,7 +122,8 @@ def _roc(part: Part) -> dict[str, list[dict[str, Any]]]:
     named = part.result.suite.get("figures")
     if named is not None and not {"roc_target", "roc_pixel"} & set(named):
         return {}
-    titles = {method["name"]: method["title"] for method in part.result.suite["methods"]}
+    used = {record.key.method for record in part.result.records() if record.roc}
+    titles = {method["name"]: method["title"] for method in part.result.suite["methods"] if method["name"] in used}
     curves: dict[str, list[dict[str, Any]]] = {}
     for outcome in part.result.outcomes:
         if outcome.record is not None and outcome.record.roc:
@@ -153,7 +153,7 @@ def _gallery(parts: list[Part], root: Path | None) -> dict[str, Any]:
     shown: dict[tuple[str, str], dict[str, Any]] = {}
     titles: dict[str, str] = {}
     for part in parts:
-        if part.result.suite.get("kind", "grid") != "grid":
+        if part.result.suite.get("kind", "grid") not in ("grid", "figure"):
             continue
         names = {method["name"]: method["title"] for method in part.result.suite["methods"]}
         for picture in pictures(part.result, root, GALLERY_IMAGES):

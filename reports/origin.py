@@ -34,6 +34,12 @@ def place_origins(result: SuiteResult) -> dict[tuple[str, str], list[dict[str, A
     return found
 
 
+def full_title(dataset: dict[str, Any]) -> str:
+    """Title of a column outside its table: with its dataset."""
+    own, title = dataset.get("dataset", ""), dataset["title"]
+    return title if own in title else f"{own}, {title}"
+
+
 def row_title(method: dict[str, Any], suite: dict[str, Any]) -> str:
     """Title of a row outside its table: with its type where that tells rows of one method apart."""
     head = suite.get("row_head", "Type")
@@ -72,7 +78,7 @@ def _origin(record: Record, method: str, dataset: dict[str, Any], protocol: str)
     origin = record.provenance
     data, weights = origin.get("data", {}), origin.get("weights", {})
     return {
-        "method": method, "dataset": dataset["title"], "data": "real" if data.get("real", dataset["real"])
+        "method": method, "dataset": full_title(dataset), "data": "real" if data.get("real", dataset["real"])
         else "synthetic", "split": record.config.get("split", record.key.split), "seed": record.key.seed,
         "id": record.id, "config": _hash(record.config), "fingerprint": data.get("fingerprint") or UNKNOWN,
         "protocol": record.config.get("evaluation", {}).get("protocol", protocol),

@@ -63,6 +63,11 @@ def save(figure: Figure, folder: Path, name: str) -> None:
     plt.close(figure)
 
 
+def name_margin(scene: Scene) -> float:
+    """Inches that the longest title needs left of an axis."""
+    return 0.3 + 0.058 * max(map(len, scene.methods.values()))
+
+
 def panels(scene: Scene, height: float, rows: int = 1, *, legend_rows: int = 0, left: float = 0.5,
            **options: Any) -> tuple[Figure, Any]:
     """A figure of one column a dataset. Margins are in inches: text never meets text, however many methods."""

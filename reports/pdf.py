@@ -15,7 +15,7 @@ import typst
 from benchmark.records import Outcome, Record, Status, SuiteResult
 from reports.differences import causes_used, differences, summary
 from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text, metric_head
-from reports.origin import UNKNOWN, commit_of, newest_date, row_title
+from reports.origin import UNKNOWN, commit_of, full_title, newest_date, row_title
 from reports.parts import Part
 from reports.tables import PublishedRow, Row, Table
 
@@ -27,8 +27,9 @@ DIFFERENCE_HEAD = {"Method": "title", "Dataset": "dataset", "Metric": "metric", 
                    "Known causes": "causes"}
 # Heads of the provenance table, and the fact of ``reports.origin`` under each.
 PROVENANCE = {"Method": "method", "Dataset": "dataset", "Images": "data", "Seed": "seed", "Id": "id",
-              "Config": "config", "Data": "fingerprint", "Weights": "weights", "Recipe": "recipe",
-              "Epoch": "epochs", "Device": "device", "Commit": "commit", "M": "machine", "S": "software", "Started (UTC)": "started", "Finished": "finished"}
+              "Config": "config", "Data": "fingerprint", "Weights": "weights", "Recipe": "recipe", "Epoch": "epochs",
+              "Device": "device", "Commit": "commit", "M": "machine", "S": "software", "Started (UTC)": "started",
+              "Finished": "finished"}
 
 
 def to_pdf(parts: list[Part], name: str, title: str) -> bytes:
@@ -48,10 +49,10 @@ def to_pdf(parts: list[Part], name: str, title: str) -> bytes:
 
 def _content(parts: list[Part], name: str, title: str) -> dict[str, Any]:
     # A cell that several suites share is told once.
-    origins = list({(origin["id"], origin["seed"]): origin for part in reversed(parts)
-                    for origin in reversed(part.table.origins)}.values())[::-1]
-    records = {(record.id, record.key.seed): (record, part.result) for part in reversed(parts)
-               for record in reversed(part.result.cell_records())}
+    origins, records = once(parts), {}
+    for part in parts:
+        for record in part.result.cell_records():
+            records.setdefault((record.id, record.key.seed), (record, part.result))
     commits = sorted({commit_of(record) for record, _ in records.values()})
     newest = max((newest_date(part.result) for part in parts), default="")
     machines, software = (list(dict.fromkeys(origin[fact] for origin in origins)) for fact in ("machine", "software"))
@@ -67,7 +68,10 @@ def _content(parts: list[Part], name: str, title: str) -> dict[str, Any]:
         "notes": list(dict.fromkeys(note for part in parts for note in part.table.notes
                                     if len(parts) == 1 or "demonstration" in note.lower())),
         "parts": [_part(part, numbered=len(parts) > 1) for part in parts],
-        "cost": [_cost(record, result) for record, result in list(records.values())[::-1]], "cost_head": COST_HEAD,
+        # another test of the same network costs the same
+        "cost": [_cost(record, result) for record, result in records.values()
+                 if len(parts) == 1 or result.suite.get("kind", "grid") in ("grid", "figure", "average")],
+        "cost_head": COST_HEAD,
         "cost_caption": "What each cell cost. Multiply-accumulates and milliseconds of a network are for a batch of "
                         "one at the stated input size, of a classical method the median over the test images.",
         "counted": told, "summary": f"{told} A cell is one method on one dataset with one "
@@ -82,6 +86,15 @@ def _content(parts: list[Part], name: str, title: str) -> dict[str, Any]:
         "provenance_head": list(PROVENANCE),
         "environment": _environment(origins, machines, software),
     }
+
+
+def once(parts: list[Part]) -> list[dict[str, Any]]:
+    """Provenance of the cells of all parts, each once, where it is shown first."""
+    origins: dict[tuple[str, int], dict[str, Any]] = {}
+    for part in parts:
+        for origin in part.table.origins:
+            origins.setdefault((origin["id"], origin["seed"]), origin)
+    return list(origins.values())
 
 
 def _part(part: Part, *, numbered: bool) -> dict[str, Any]:
@@ -162,7 +175,7 @@ def _digits(text: str) -> tuple[int, int]:
 def _cost(record: Record, result: SuiteResult) -> list[str]:
     cost, training = record.cost, record.training or {}
     suite = result.suite
-    titles = {entry["name"]: entry["title"] for entry in suite.get("parts", suite["datasets"])}
+    titles = {entry["name"]: full_title(entry) for entry in suite.get("parts", suite["datasets"])}
     titles |= {entry["name"]: row_title(entry, suite) for entry in suite["methods"]}
     size = "×".join(map(str, cost["macs_input"])) if cost.get("macs_input") else NOT_RUN
     return [

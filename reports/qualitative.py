@@ -25,6 +25,7 @@ MAX_METHODS = 11
 CORRECT, MISSED, FALSE = "#e02020", "#ffd400", "#2878ff"
 """Boxes as in the paper's Fig. 4: red correct, yellow missed, blue false."""
 NEAR = 3.0
+CLOSE_UP = 0.36
 EIGHT = np.ones((3, 3), bool)
 
 
@@ -219,7 +220,7 @@ def _box(axis: Any, box: tuple[int, int, int, int], colour: str) -> None:
 
 
 def _close_up(axis: Any, values: np.ndarray, picture: Picture, colours: str = "gray") -> None:
-    # Of the largest target, in the corner farthest from every target's own place.
+    # Of the largest target, in the corner where it hides least of the others.
     targets = _components(picture.mask)
     if not targets:
         return
@@ -228,8 +229,7 @@ def _close_up(axis: Any, values: np.ndarray, picture: Picture, colours: str = "g
     half = max(8, box[2] - box[0], box[3] - box[1])
     top, left = (int(np.clip(place - half, 0, max(side - 2 * half, 0)))
                  for place, side in ((row, height), (column, width)))
-    corner = (0.0 if column > width / 2 else 0.64, 0.0 if row < height / 2 else 0.64)
-    inset = axis.inset_axes([*corner, 0.36, 0.36])
+    inset = axis.inset_axes([*_free_corner(picture.mask, CLOSE_UP), CLOSE_UP, CLOSE_UP])
     inset.imshow(values[top:top + 2 * half, left:left + 2 * half], cmap=colours, vmin=0, vmax=255,
                  interpolation="nearest", aspect="auto")
     inset.set_xticks([])
@@ -238,6 +238,14 @@ def _close_up(axis: Any, values: np.ndarray, picture: Picture, colours: str = "g
     for spine in inset.spines.values():
         spine.set_visible(True)
         spine.set(color="white", linewidth=0.8)
+
+
+def _free_corner(mask: np.ndarray, share: float) -> tuple[float, float]:
+    """Lower left corner, in shares of the axes, of the square ``share`` wide that covers fewest pixels of the mask."""
+    height, width = (int(share * side) + 1 for side in mask.shape)
+    hidden = {(0.0, 0.0): mask[-height:, :width], (1 - share, 0.0): mask[-height:, -width:],
+              (0.0, 1 - share): mask[:height, :width], (1 - share, 1 - share): mask[:height, -width:]}
+    return min(hidden, key=lambda corner: int(hidden[corner].sum()))
 
 
 FIGURES = {"qualitative": _qualitative, "prompts": _prompts, "decoders": _decoders}

@@ -284,14 +284,15 @@ def _published(suite: dict[str, Any], published: dict[str, Any]) -> tuple[list[P
 
 def _with_trainings(rows: list[Row], result: SuiteResult, footnotes: list[str]) -> list[Row]:
     # One footnote a method: with what it began and how long it was trained on which set.
-    titles = {dataset["name"]: dataset["title"] for dataset in result.suite["datasets"]}
+    titles = {dataset["name"]: title_of(dataset) for dataset in result.suite["datasets"]}
     told = []
     for row in rows:
         trained = [record for record in result.records() if record.key.method == row.method and record.training]
         if trained:
             weights = sorted({record.provenance.get("weights", {}).get("kind") or "unknown" for record in trained})
             recipes = sorted({recipe_of(record) for record in trained} - {AUTHORS})
-            spans = dict.fromkeys(f"{record.training.get('epochs', NOT_RUN)} epochs on {titles[record.key.dataset]} "
+            spans = dict.fromkeys(f"{record.training.get('epochs', NOT_RUN)} epochs on "
+                                  f"{record.config.get('dataset', {}).get('title', titles[record.key.dataset])} "
                                   f"({record.training.get('selection') or 'selection unknown'})" for record in trained)
             text = f"{' and '.join(weights)} initial weights; {', '.join(spans)}"
             text += f"; {' and '.join(recipes)} recipe" if recipes and "recipe" not in result.suite else ""
@@ -354,7 +355,7 @@ def _caption(result: SuiteResult) -> str:
 
 def title_of(dataset: dict[str, Any]) -> str:
     """Title of a column's dataset, without the condition under which it is tested."""
-    return dataset["title"].split(", ")[0] if "/" in dataset["name"] else dataset["title"]
+    return dataset.get("dataset", dataset["title"])
 
 
 def _listed(names: list[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -32,6 +34,15 @@ def stack() -> None:
     from benchmark.engine import compat
 
     compat.apply()
+
+
+@pytest.fixture(scope="session")
+def report_store() -> ModuleType:
+    """``tests/report_store.py``: fills a work folder with made-up records of every suite."""
+    spec = importlib.util.spec_from_file_location("report_store", Path(__file__).with_name("report_store.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True, scope="session")

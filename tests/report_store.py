@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmark.analysis.comparison import read_counts
 from benchmark.keeping import encode
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.metrics.target import ImageCounts
@@ -22,7 +21,6 @@ from benchmark.suites import Selection, lay_out, load_suite
 
 IMAGES, SIDE, MAPS = 10, 64, 4
 FINGERPRINT = "feedfacefeedface"
-__all__ = ["fill", "read_counts"]
 
 
 def fill(root: Path, suites: tuple[str, ...], profile: str = "demo", **selection: Any) -> RecordStore:

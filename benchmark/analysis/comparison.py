@@ -36,10 +36,10 @@ def compare(result: SuiteResult, resamples: int = RESAMPLES) -> list[dict[str, A
         unrounded, p-values two-sided. Methods on other test images than the best have no entry.
     """
     found: list[dict[str, Any]] = []
-    for dataset in result.suite["datasets"] if result.suite.get("ranked", True) else []:
+    competing = result.suite.get("kind", "grid") in ("grid", "cross")
+    for dataset in result.suite["datasets"] if competing else []:
         counts = {method["name"]: _by_seed(result.outcomes, method["name"], dataset["name"])
                   for method in result.suite["methods"]}
-        # The values of a robustness or average table are not those of one set of images.
         counts = {name: seeds for name, seeds in counts.items() if seeds}
         if len(counts) < 2:
             continue

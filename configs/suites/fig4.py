@@ -2,6 +2,7 @@
 suite = dict(
     name="fig4",
     title="Qualitative comparison",
+    kind="figure",
     metrics=("iou", "pd", "fa"),
     methods=(
         "top_hat", "ipi", "acm", "alcnet", "isnet", "dnanet", "uiunet", "sctransnet", "sam", "saist",

@@ -3,6 +3,7 @@ suite = dict(
     name="fig6",
     title="Maps behind the prompts of CLIP, CoOp and SR-CLIP",
     datasets=("nuaa-sirst",),
+    kind="figure",
     metrics=("iou", "fa"),
     methods=(
         dict(name="clip", base="saist", title="CLIP", type="CLIP", set={

@@ -3,6 +3,7 @@ suite = dict(
     name="fig7",
     title="Masks of the decoders of SAM, HQ-SAM and CG-SAM",
     datasets=("nuaa-sirst",),
+    kind="figure",
     metrics=("iou", "fa"),
     methods=(
         dict(name="sam", base="saist", title="SAM", type="SAM", set={

@@ -21,7 +21,7 @@ function rocView(dataset, curves) {
   const svg = draw("svg", {viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", "aria-label": `ROC of ${dataset.title}`});
   const legend = make("div", {class: "toggles"}), bar = make("div", {class: "bar"});
   const redraw = () => { drawRoc(svg, curves, state); drawLegend(); };
-  const zoom = (factor, x = 0.5, y = 0.5) => {
+  const zoom = (factor, x = 0.4, y = 0.85) => {
     const [x0, x1, y0, y1] = state.window, [width, height] = [(x1 - x0) * factor, (y1 - y0) * factor];
     const [cx, cy] = [x0 + x * (x1 - x0), y0 + y * (y1 - y0)];
     state.window = [cx - x * width, cx + (1 - x) * width, cy - y * height, cy + (1 - y) * height];

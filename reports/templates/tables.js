@@ -7,7 +7,7 @@ function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value !== false && value !== null) element.setAttribute(key, value === true ? "" : value);
+    else if (key.startsWith("aria-") || (value !== false && value !== null)) element.setAttribute(key, value === true && !key.startsWith("aria-") ? "" : value);
   }
   element.append(...children.filter(child => child !== null && child !== undefined));
   return element;

@@ -62,7 +62,7 @@ def test_configs_import_nothing(project):
 
 @pytest.mark.parametrize("module", [
     "benchmark.run", "benchmark.schedule", "benchmark.suites", "benchmark.progress", "benchmark.records",
-    "reports.build", "benchmark.data", "benchmark.evaluate",
+    "reports.build", "benchmark.report", "benchmark.data", "benchmark.evaluate",
 ])
 def test_the_parent_process_never_imports_torch(project, module):
     code = f"import sys, {module}; print([name for name in ('torch', 'mmcv', 'mmseg') if name in sys.modules])"

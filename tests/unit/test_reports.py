@@ -175,7 +175,7 @@ def test_markdown_escapes_what_would_be_markup():
 
 def test_every_number_of_the_csv_stands_in_the_pdf_and_two_builds_are_equal_byte_for_byte(tmp_path):
     first, second = (build_report(mixed(), tmp_path / name) for name in ("one", "two"))
-    assert set(first) == {"md", "csv", "tex", "json", "pdf"}
+    assert set(first) == {"md", "csv", "tex", "json", "pdf", "html"}
     for kind in first:
         assert first[kind].read_bytes() == second[kind].read_bytes(), kind
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(first["pdf"]).pages).split())

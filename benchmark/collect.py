@@ -63,7 +63,7 @@ def choose_profile(store: RecordStore) -> str:
 def _with_recorded(suite: dict[str, Any], selection: Selection, keys: Sequence[CellKey]) -> Selection:
     offered = configs.load("profiles", selection.profile)["profile"]["datasets"]
     recorded = dict.fromkeys(key.dataset.split("+")[0] for key in keys)
-    known = [name for name in dict.fromkeys([*offered, *known_datasets()]) if name in recorded]
+    known = [name for name in offered if name in recorded] or [name for name in known_datasets() if name in recorded]
     own = [name for name in suite.get("datasets", ()) if name in offered or name in known] or None
     datasets = selection.datasets or [name for name in own or known if name in recorded] or own
     splits = Counter(key.split for key in keys if not datasets or key.dataset.split("+")[0] in datasets)

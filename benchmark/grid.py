@@ -126,14 +126,10 @@ def columns_of(kind: str, datasets: Sequence[tuple[Mapping[str, Any], str]]) -> 
             columns += [Column(f"{name}/{severity}", own + (f"severity {severity}" if severity else "clean"), dataset,
                                split, severity) for severity in range(SEVERITIES + 1)]
         elif kind == "scr":
-            if dataset["layout"] != "synthetic":
-                continue  # only there the ratio is set
             columns += [Column(f"{name}/scr-{level:g}", f"SCR {level:g}", dataset, split, scr=level)
                         for level in SCR_LEVELS]
         else:
             columns.append(Column(name, title, dataset, split))
-    if not columns:
-        raise ConfigError("this suite needs a synthetic dataset; use --datasets synth-sirst")
     return columns
 
 

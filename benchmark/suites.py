@@ -22,6 +22,7 @@ from benchmark.records import CellKey, Outcome, Status
 
 # Keys that only say what is tested and how it is counted; a training need not be repeated when they change.
 COUNTING_KEYS = ("evaluation", "test")
+SYNTHETIC = "synth-sirst"
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,9 @@ def lay_out(suite: dict[str, Any], selection: Selection) -> Layout:
     profile = configs.load("profiles", selection.profile)
     planned = profile["profile"]
     datasets = [load_dataset_config(name) for name in selection.datasets or _datasets(suite, planned["datasets"])]
+    if suite.get("kind") == "scr":  # only there the ratio is set
+        datasets = [one for one in datasets if one["layout"] == "synthetic"] or [load_dataset_config(SYNTHETIC)]
+        selection = replace(selection, split=None)
     described = [(dataset, _choose_split(dataset, selection.split, planned["split"])) for dataset in datasets]
     return Layout(
         suite=suite, profile=profile, rows=grid.rows_of(suite, selection.methods, datasets),

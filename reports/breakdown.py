@@ -33,7 +33,9 @@ def speed_figure(scene: Scene) -> Figure:
         axis.set_ylabel("IoU (%)")
         low, high = axis.get_xlim()
         axis.set_xlim(low / 1.6, high * 1.6)
-        axis.margins(y=0.15)
+        values = [100 * record.metrics["iou"].value for records in scene.of(dataset["name"]).values()
+                  for record in records if _has_speed_record(record)]
+        axis.set_ylim(max(min(values, default=0) - 5, 0), min(max(values, default=100) + 5, 100))
         legend_below(axis)
     return figure
 

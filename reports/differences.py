@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from benchmark.records import Record, SuiteResult
-from reports.metric_styles import NOT_RUN, STYLES
+from reports.metric_styles import STYLES
 from reports.origin import has_random_part
 from reports.tables import Table, title_of
 
-PAPER = {"epochs": 400, "size": [1024, 1024], "split": "paper", "dataset_images": "MIRSTD's own 50/30/20 lists"}
+PAPER = {"epochs": 400, "size": [1024, 1024], "split": "paper"}
 CAUSES = {
     "D": "other data: generated images, so that nothing can be compared",
     "S": "another split: the paper divides 50/30/20 by lists that are not public",
@@ -94,6 +94,3 @@ def causes_used(found: list[dict[str, Any]]) -> dict[str, str]:
     """The causes that occur, with what they stand for."""
     used = {cause for entry in found for cause in entry["causes"].split()}
     return {cause: text for cause, text in CAUSES.items() if cause in used}
-
-
-__all__ = ["CAUSES", "NOT_RUN", "causes_used", "differences", "summary"]

@@ -185,7 +185,7 @@ def _decoders(shown: list[Picture], titles: dict[str, str]) -> Figure:
 
 
 def _grid(rows: int, heads: list[str], *, legend: bool = False) -> tuple[Figure, Any]:
-    side = min(1.35, 10.2 / len(heads))
+    side = min(1.35, 10.2 / len(heads), 5.7 / rows)  # with its caption on one page
     bottom = 0.2 if legend else 0.04
     width, height = side * len(heads) + 0.15, side * rows + 0.36 + bottom
     figure, axes = plt.subplots(rows, len(heads), figsize=(width, height), squeeze=False)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from benchmark.datasets.sample import Sample, SampleSource
 from benchmark.errors import ConfigError, unknown_name
@@ -50,6 +49,8 @@ def corrupt(image: np.ndarray, kind: str, severity: int, name: str) -> np.ndarra
     if kind == "noise":
         grey += generator.normal(0, strength, grey.shape)
     elif kind == "blur":
+        from scipy import ndimage  # slow to import, and a list of cells needs the names above only
+
         grey = ndimage.gaussian_filter(grey, strength, mode="nearest")
     elif kind == "contrast":
         grey = grey.mean() + strength * (grey - grey.mean())

@@ -129,6 +129,23 @@ def test_counting_anew_does_not_train_anew(finished):
     assert table1("--methods", "acm", work=finished).returncode == 0  # back to the standard protocol
 
 
+def test_other_protocols_recount_the_kept_predictions_and_other_tests_share_the_training(finished):
+    (checkpoint,) = finished.glob("cells/acm__synth-sirst__*/train-*/*.pth")
+    stamp = checkpoint.stat().st_mtime_ns
+    for suite in ("protocols", "scr"):
+        result = run("--suite", suite, *SMALL, *QUARTER, "--methods", "acm", work=finished)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert checkpoint.stat().st_mtime_ns == stamp and not list(finished.glob("cells/acm__synth-sirst+*/train-*"))
+    home, overlap, faint = (json.loads(path.read_text()) for name in ("", "+by-overlap", "+scr-2")
+                            for path in finished.glob(f"cells/acm__synth-sirst{name}__*/record.json"))
+    for pixels in ("iou", "precision", "recall"):  # protocols agree on pixels
+        assert overlap["metrics"][pixels]["value"] == home["metrics"][pixels]["value"]
+    assert overlap["config"]["evaluation"]["protocol"] == "overlap" and overlap["roc"] == {} != home["roc"]
+    assert faint["training"]["weights_sha256"] == home["training"]["weights_sha256"]
+    assert faint["provenance"]["data"]["tested"] != faint["provenance"]["data"]["fingerprint"]
+    assert {path.name for path in finished.glob("cells/acm__synth-sirst__*/*")} >= {"maps", "predictions.npz"}
+
+
 def test_collect_makes_a_partial_report_and_says_so_by_its_exit_code(finished):
     result = table1("--methods", "top_hat,ipi", "--collect", work=finished)
     assert result.returncode == 1 and "1 done, 1 pending" in result.stdout

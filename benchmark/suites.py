@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmark import configs, grid, weights
 from benchmark.datasets.catalog import load_dataset_config, missing_reason, open_dataset
+from benchmark.datasets.corruption import STRENGTHS
 from benchmark.datasets.sample import SampleSource
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.grid import Column, Place, Row
@@ -275,7 +276,9 @@ class _Builder:
             _, fingerprint = self._open(dataset, column.split, place.cell.seed)
             condition |= {"dataset": dataset, "split": column.split, "fingerprint": fingerprint}
         if row.corruption and column.severity:
-            condition["corruption"] = {"kind": row.corruption, "severity": column.severity}
+            # with its strength, so that another one is another cell
+            condition["corruption"] = {"kind": row.corruption, "severity": column.severity,
+                                       "strength": STRENGTHS[row.corruption][column.severity - 1]}
         return condition
 
     def _open(self, dataset: dict[str, Any], split: str, seed: int) -> tuple[SampleSource, str]:

@@ -26,7 +26,7 @@ STRENGTHS = {
 KINDS = tuple(STRENGTHS)
 
 
-def corrupt(image: np.ndarray, kind: str, severity: int, name: str) -> np.ndarray:
+def corrupt(image: np.ndarray, kind: str, severity: int, name: str, strength: float | None = None) -> np.ndarray:
     """The image (H, W), uint8 or uint16, corrupted; the same type and size.
 
     Args:
@@ -34,6 +34,7 @@ def corrupt(image: np.ndarray, kind: str, severity: int, name: str) -> np.ndarra
         kind: One of ``KINDS``.
         severity: 1 to 5.
         name: Seeds the random numbers; the image's id.
+        strength: None for that of ``STRENGTHS``.
 
     Raises:
         ConfigError: For an unknown kind or severity.
@@ -43,7 +44,8 @@ def corrupt(image: np.ndarray, kind: str, severity: int, name: str) -> np.ndarra
     if not 1 <= severity <= SEVERITIES:
         raise ConfigError(f"severity of {kind}: expected 1 to {SEVERITIES}, got {severity}")
     seed = hashlib.sha256(f"{kind}/{severity}/{name}".encode()).digest()[:8]
-    generator, strength = np.random.default_rng(int.from_bytes(seed, "big")), STRENGTHS[kind][severity - 1]
+    generator = np.random.default_rng(int.from_bytes(seed, "big"))
+    strength = STRENGTHS[kind][severity - 1] if strength is None else strength
     full = np.iinfo(image.dtype).max
     grey = image.astype(np.float64) * (255.0 / full)
     if kind == "noise":
@@ -63,15 +65,15 @@ def corrupt(image: np.ndarray, kind: str, severity: int, name: str) -> np.ndarra
 
 
 class CorruptedSource:
-    """A sample source whose images are corrupted when they are read."""
+    """A sample source whose images are corrupted when they are read; arguments are those of ``corrupt``."""
 
-    def __init__(self, source: SampleSource, kind: str, severity: int) -> None:
-        self.source, self.kind, self.severity = source, kind, severity
+    def __init__(self, source: SampleSource, kind: str, severity: int, strength: float | None = None) -> None:
+        self.source, self.arguments, self.strength = source, (kind, severity), strength
 
     def read(self, sample_id: str) -> Sample:
         """The sample with its image corrupted."""
         sample = self.source.read(sample_id)
-        return replace(sample, image=corrupt(sample.image, self.kind, self.severity, sample_id))
+        return replace(sample, image=corrupt(sample.image, *self.arguments, sample_id, self.strength))
 
     def __getattr__(self, name: str) -> Any:  # all else is the source's own
         return getattr(self.source, name)

@@ -23,7 +23,7 @@ class IRSTDDataset(BaseDataset):
         seed: Seeds the ``paper`` split; ignored by lists.
         part: ``'train'``, ``'val'`` or ``'test'``.
         pipeline: Transforms.
-        corruption: ``kind`` and ``severity`` of ``CorruptedSource``, or None.
+        corruption: ``kind``, ``severity`` and ``strength`` of ``CorruptedSource``, or None.
     """
 
     METAINFO = {"classes": ("background", "target")}

@@ -149,13 +149,13 @@ def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
     _drain(child, lambda cell, event: None)
     record = store.get(cell.key)
     if child.ending == {"kind": "done"} and record is not None and record.id == cell.id:
-        return Outcome(cell.key, Status.DONE, record=record)
+        return Outcome(cell.key, Status.DONE, record=record, folder=store.folder(cell.key))
     ending = child.ending or {"error": _describe_exit(child.process.exitcode)}
     error = ending.get("error", "ended without leaving its record")
     previous = store.get_failure(cell.key)
     attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1
     store.put_failure(cell.key, Failure(cell.id, error, ending.get("traceback", ""), attempts))
-    return Outcome(cell.key, Status.FAILED, error)
+    return Outcome(cell.key, Status.FAILED, error, folder=store.folder(cell.key))
 
 
 def _describe_exit(code: int | None) -> str:

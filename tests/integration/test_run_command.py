@@ -84,8 +84,10 @@ def test_a_bare_machine_is_told_what_it_gets_in_the_first_lines(tmp_path):
 
 def test_a_finished_suite_leaves_records_tables_and_a_pdf(finished):
     names = {path.name for path in (finished / "table1").iterdir()}
-    assert {"table1.md", "table1.csv", "table1.tex", "table1.json", "table1.pdf"} <= names
+    assert {f"table1.{kind}" for kind in ("md", "csv", "tex", "json", "pdf", "html")} <= names
     assert (finished / "table1" / "table1.pdf").read_bytes().startswith(b"%PDF")
+    # drawn from what lies beside the records, which the very run that made them must find
+    assert {path.name for path in (finished / "table1" / "figures").iterdir()} >= {"sizes.png", "errors.svg", "iou.pdf"}
     markdown = (finished / "table1" / "table1.md").read_text()
     assert "Demonstration" in markdown and "ACM" in markdown and "Top-Hat" in markdown
 

@@ -31,7 +31,7 @@ def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: in
         folder.mkdir(parents=True, exist_ok=True)
         redirect_output(folder / LOG_FILE)
         choose_device(device)
-        with _locked(folder / LOCK_FILE), limited_threads(threads):
+        with locked(folder), limited_threads(threads):
             from benchmark.cell import run_cell
 
             run_cell(cell, Path(store_root), pipe.send, command)
@@ -80,7 +80,10 @@ def choose_device(device: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a cell's folder against other processes. Raises ``StoreError`` when another one keeps it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK_FILE
     # A killed run's children need a moment to notice; only a lock that stays means another run.
     deadline = time.monotonic() + LOCK_SECONDS
     with path.open("w") as file:

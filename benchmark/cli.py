@@ -15,8 +15,6 @@ EXIT_INCOMPLETE = 1  # some cells failed or did not run; the report was still ma
 EXIT_USAGE = 2  # bad usage, config or data; nothing was run
 EXIT_INTERRUPTED = 130  # the shell's convention for SIGINT
 
-PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
-
 
 def run_main(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Return the exit code of ``main(argv)``, turning user errors into one line instead of a traceback."""

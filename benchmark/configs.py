@@ -1,9 +1,10 @@
 """Reading config files and composing them into the one resolved config of a cell; imports no torch.
 
 Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
-``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, dataset (its ``text`` under
-the method's ``texts``), ``--split``/``--protocol``, the method's ``tuned`` values (by dotted path, as ``tune.py``
-exports them), ``--set``. What a method does not use is left out, so that it cannot make a cell stale.
+``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, the settings of a variant,
+dataset (its ``text`` under the method's ``texts``), ``--split``/``--protocol``, the method's ``tuned`` values (by
+dotted path, as ``tune.py`` exports them), ``--set``. What a method does not use is left out, so that it cannot make a
+cell stale.
 
 A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
 ``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.
@@ -43,6 +44,17 @@ def load(kind: str, name: str) -> dict[str, Any]:
     return load_file(CONFIG_ROOT / kind / f"{name}.py")
 
 
+def load_method(name_or_path: str) -> dict[str, Any]:
+    """A method's config by name, or from a file such as ``tune.py`` exports. Raises ``ConfigError`` for neither."""
+    path = Path(name_or_path)
+    if path.suffix != ".py":
+        return load("methods", name_or_path)
+    content = load_file(path)
+    if not isinstance(content.get("method"), dict) or "model" not in content:
+        raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
+    return content
+
+
 def load_file(path: Path) -> dict[str, Any]:
     """Plain dict of a config file, bases merged. Raises ``ConfigError`` with the file and the cause in one line."""
     try:
@@ -70,7 +82,8 @@ def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> 
 
 
 def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
-          protocol: str | None, recipe: str | None = None) -> dict[str, Any]:
+          protocol: str | None, recipe: str | None = None,
+          settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All layers of a cell's config in their order.
 
     Args:
@@ -82,6 +95,10 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         protocol: Counting protocol, or None for the profile's.
         recipe: ``'authors'`` or ``'common'``, or None for the profile's. A method without ``recipes`` has only the
             common one.
+        settings: Of a variant: dotted path → value, over all other layers; ``_delete_=True`` in a dict replaces.
+
+    Raises:
+        ConfigError: For a setting whose path the method does not have.
     """
     name = profile["profile"]["name"]
     wanted = recipe or profile["profile"]["recipe"]
@@ -91,6 +108,10 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     resolved = Config(copy.deepcopy(dict(profile)))
     for layer in layers:
         resolved.merge_from_dict(copy.deepcopy(dict(layer)))
+    for path in settings or {}:
+        if not _has(resolved.to_dict(), path):
+            raise ConfigError(f"variant of {method['method']['name']}: its config has no {path}")
+    resolved.merge_from_dict(copy.deepcopy(dict(settings or {})))
     config = to_plain(resolved.to_dict())
     unused = PROSE_KEYS if method["method"].get("text") else (*PROSE_KEYS, "text")
     config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in unused}

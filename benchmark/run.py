@@ -17,7 +17,6 @@ from benchmark import configs, provenance, tracking
 from benchmark.cli import (
     EXIT_DONE,
     EXIT_INCOMPLETE,
-    PROTOCOLS,
     device,
     names,
     numbers,
@@ -25,9 +24,10 @@ from benchmark.cli import (
     run_main,
     seconds,
 )
-from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason
-from benchmark.records import Outcome, RecordStore, Status, SuiteResult
-from benchmark.suites import Cell, Plan, Selection, expand, load_suite
+from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason, open_dataset
+from benchmark.grid import PROTOCOLS
+from benchmark.records import RecordStore, Status
+from benchmark.suites import Cell, Plan, Selection, expand_all, load_suite, members
 
 EPILOG = """examples:
   python benchmark/run.py --suite table1
@@ -47,24 +47,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     root = data_root(arguments.data_root)
     profile, reason = _choose_profile(arguments.profile, root, arguments.device)
-    plan = expand(load_suite(arguments.suite), Selection(
+    suite = load_suite(arguments.suite)
+    selection = Selection(
         profile=profile, data_root=root, methods=arguments.methods, datasets=arguments.datasets, seeds=arguments.seeds,
         split=arguments.split, protocol=arguments.protocol, recipe=arguments.recipe,
         overrides=[configs.parse_override(text) for text in arguments.set],
-    ))
+    )
+    plans = expand_all(members(suite), selection)
+    cells = list({cell.key: cell for plan in plans for cell in plan.cells}.values())
     readonly = arguments.list or arguments.dry_run
     store = RecordStore(arguments.work_dir, writable=not readonly)
-    outcomes = {cell.key: store.outcome(cell.key, cell.id) for cell in plan.cells}
+    outcomes = {cell.key: store.outcome(cell.key, cell.id) for cell in cells}
     if not arguments.quiet:
-        _print_head(plan, profile, reason, root, store)
-    todo = _to_run(plan.cells, outcomes, force=arguments.force, retry_failed=arguments.retry_failed)
+        _print_head(suite["name"], plans, profile, reason, root, store)
+    todo = _to_run(cells, outcomes, force=arguments.force, retry_failed=arguments.retry_failed)
     if readonly:
-        _print_cells(plan, outcomes, todo, store, dry_run=arguments.dry_run, verbose=arguments.verbose)
+        _print_cells(suite["name"], plans, cells, outcomes, todo, store, dry_run=arguments.dry_run,
+                     verbose=arguments.verbose)
         return EXIT_DONE
-    with _tracker(plan, outcomes, todo, store, arguments) as tracker:
+    with _tracker(suite["name"], plans, outcomes, todo, store, arguments) as tracker:
         if todo and not arguments.collect:
             outcomes |= _run(todo, store, arguments, tracker)
-        return _report(plan, outcomes, store, tracker, arguments.quiet, started)
+        if not arguments.collect:
+            _find_leaks(plans, store)
+        return _report(suite, plans, outcomes, store, tracker, arguments.quiet, started)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,7 +146,7 @@ def _to_run(cells: Sequence[Cell], outcomes: dict, *, force: bool, retry_failed:
     return [cell for cell in cells if outcomes[cell.key].status in wanted]
 
 
-def _tracker(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStore,
+def _tracker(name: str, plans: list[Plan], outcomes: dict, todo: list[Cell], store: RecordStore,
              arguments: argparse.Namespace) -> contextlib.AbstractContextManager[tracking.Tracker | None]:
     mode, explanation = ("disabled", "") if arguments.collect else tracking.choose_mode(arguments.wandb)
     left = [] if mode == "disabled" else tracking.untracked(list(outcomes.values()), store)
@@ -148,7 +154,9 @@ def _tracker(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStore,
         print(explanation)
     if mode == "disabled" or not (todo or left):
         return contextlib.nullcontext()
-    tracker = tracking.Tracker(plan.cells, store, tracking.Options(mode, arguments.wandb_checkpoints, suite=plan.suite))
+    cells = list({cell.key: cell for plan in plans for cell in plan.cells}.values())
+    options = tracking.Options(mode, arguments.wandb_checkpoints, suite=plans[0].suite | {"name": name})
+    tracker = tracking.Tracker(cells, store, options)
     waiting = {cell.key for cell in todo}
     for outcome in left:
         if outcome.key not in waiting:
@@ -176,13 +184,29 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
         return {outcome.key: outcome for outcome in schedule.run(todo, store, options, hear)}
 
 
-def _report(plan: Plan, outcomes: dict, store: RecordStore, tracker: tracking.Tracker | None, quiet: bool,
-            started: float) -> int:
-    from benchmark.progress import describe, duration, tally
-    from reports.build import build_report
+def _find_leaks(plans: list[Plan], store: RecordStore) -> None:
+    # The one thing that a leakage table needs besides records; the data are here now, and may not be later.
+    cells = [cell for plan in plans if plan.suite["kind"] == "leakage" for cell in plan.cells]
+    from benchmark.datasets.leaks import keep_leaks
 
-    ordered = plan.ordered(outcomes)
-    written = build_report(SuiteResult(plan.suite, ordered), store.root / plan.suite["name"])
+    for cell in {cell.data_fingerprint: cell for cell in cells}.values():
+        source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
+        keep_leaks(store.root, source, cell.data_fingerprint)
+
+
+def _report(suite: dict, plans: list[Plan], outcomes: dict, store: RecordStore, tracker: tracking.Tracker | None,
+            quiet: bool, started: float) -> int:
+    from benchmark.collect import finish
+    from benchmark.progress import describe, duration, tally
+    from reports.build import FORMATS, build_report, build_reports
+
+    results = [finish(plan.suite, plan.ordered(outcomes), store.root) for plan in plans]
+    if "suites" in suite:
+        written = build_reports(results, store.root / suite["name"], suite["name"], suite["title"], FORMATS, store.root)
+    else:
+        written = build_report(results[0], store.root / suite["name"], FORMATS, store.root)
+    found = [outcome for plan in plans for outcome in (*plan.skipped, *(outcomes[cell.key] for cell in plan.cells))]
+    ordered = list({outcome.key: outcome for outcome in found}.values())
     failed = [outcome for outcome in ordered if outcome.status is Status.FAILED]
     for outcome in failed if not quiet else []:
         print(f"{outcome.key}  {describe(outcome)} → {store.folder(outcome.key) / 'cell.log'}")
@@ -190,36 +214,38 @@ def _report(plan: Plan, outcomes: dict, store: RecordStore, tracker: tracking.Tr
         if not quiet:
             print(line)
     complete = all(outcome.status in (Status.DONE, Status.SKIPPED) for outcome in ordered)
-    print(f"{plan.suite['name']} · {tally(ordered)} · {duration(time.monotonic() - started)} · "
+    print(f"{suite['name']} · {tally(ordered)} · {duration(time.monotonic() - started)} · "
           f"{' '.join(str(path) for path in written.values())}")
     return EXIT_DONE if complete else EXIT_INCOMPLETE
 
 
-def _print_head(plan: Plan, profile: str, reason: str, root: Path, store: RecordStore) -> None:
-    names = ", ".join(f"{dataset['name']} ({dataset['split']})" for dataset in plan.suite["datasets"])
-    print(f"{plan.suite['name']} · profile {profile} ({reason}) · {names} · data {root} · work {store.root}")
-    for note in plan.suite["notes"]:
+def _print_head(name: str, plans: list[Plan], profile: str, reason: str, root: Path, store: RecordStore) -> None:
+    datasets = dict.fromkeys(f"{dataset['name'].split('/')[0]} ({dataset['split']})" for plan in plans
+                             for dataset in plan.suite["datasets"])
+    print(f"{name} · profile {profile} ({reason}) · {', '.join(datasets)} · data {root} · work {store.root}")
+    for note in dict.fromkeys(note for plan in plans for note in plan.suite["notes"]):
         print(f"note: {note}")
 
 
-def _print_cells(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStore, *, dry_run: bool,
-                 verbose: bool) -> None:
+def _print_cells(name: str, plans: list[Plan], cells: list[Cell], outcomes: dict, todo: list[Cell],
+                 store: RecordStore, *, dry_run: bool, verbose: bool) -> None:
     import json
 
     from benchmark.progress import describe, tally
 
-    ids = {cell.key: cell for cell in plan.cells}
+    by_key = {cell.key: cell for cell in cells}
     running = {cell.key for cell in todo}
-    ordered: list[Outcome] = plan.ordered(outcomes)
+    found = {outcome.key: outcome for plan in plans for outcome in plan.skipped} | outcomes
+    ordered = [found[key] for key in dict.fromkeys(place.cell for plan in plans for place in plan.places)]
     for outcome in ordered:
         if dry_run and outcome.key not in running:
             continue
-        cell = ids.get(outcome.key)
+        cell = by_key.get(outcome.key)
         print(f"{cell.id if cell else '-' * 16}  {str(outcome.key):40}  {describe(outcome)}")
         if verbose and cell:
             print(json.dumps(cell.config, indent=2, ensure_ascii=False))
     verb = f"{len(todo)} would run" if dry_run else tally(ordered)
-    print(f"{plan.suite['name']} · {verb} · {store.root}")
+    print(f"{name} · {verb} · {store.root}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from benchmark.suites import Cell
 PROJECT = Path(__file__).resolve().parents[1]
 PRELOAD = "benchmark.engine.preload"
 GRACE_SECONDS = 5.0
+TRAINED_FILE = "trained.json"  # of benchmark.engine.learned, which would import torch here
 
 Listener = Callable[[Cell, dict[str, Any]], None]
 
@@ -61,8 +62,12 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
-                running.append(_start(processes, waiting.pop(0), store, options))
-                listen(running[-1].cell, {"kind": "started"})
+                cell = _next(waiting, running, store)
+                if cell is None:
+                    break
+                waiting.remove(cell)
+                running.append(_start(processes, cell, store, options))
+                listen(cell, {"kind": "started"})
             for child in _wait(running):
                 _drain(child, listen)
                 if child.process.is_alive() and not _overdue(child, options.timeout):
@@ -78,6 +83,16 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
         for child in running:
             end(child.process)
     return outcomes
+
+
+def _next(waiting: list[Cell], running: list[_Child], store: RecordStore) -> Cell | None:
+    """The first cell that need not wait for the training of a running one; None where all must."""
+    busy = {child.cell.home or child.cell.key for child in running}
+    for cell in waiting:
+        home = cell.home or cell.key
+        if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
+            return cell
+    return None
 
 
 def context(*more: str) -> Any:
@@ -135,13 +150,13 @@ def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
     _drain(child, lambda cell, event: None)
     record = store.get(cell.key)
     if child.ending == {"kind": "done"} and record is not None and record.id == cell.id:
-        return Outcome(cell.key, Status.DONE, record=record)
+        return Outcome(cell.key, Status.DONE, record=record, folder=store.folder(cell.key))
     ending = child.ending or {"error": describe_exit(child.process.exitcode)}
     error = ending.get("error", "ended without leaving its record")
     previous = store.get_failure(cell.key)
     attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1
     store.put_failure(cell.key, Failure(cell.id, error, ending.get("traceback", ""), attempts))
-    return Outcome(cell.key, Status.FAILED, error)
+    return Outcome(cell.key, Status.FAILED, error, folder=store.folder(cell.key))
 
 
 def describe_exit(code: int | None) -> str:

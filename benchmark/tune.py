@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark import configs
-from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, PROTOCOLS, device, positive, run_main, seconds
+from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, device, positive, run_main, seconds
 from benchmark.datasets.catalog import data_root, known_datasets
 from benchmark.errors import ConfigError
+from benchmark.grid import PROTOCOLS
 
 if TYPE_CHECKING:
     import optuna

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -86,6 +88,15 @@ def _leveldb_log(content: bytes):
         if kind in (1, 4):  # whole, or the last of several
             yield b"".join(parts)
             parts = []
+
+
+@pytest.fixture(scope="session")
+def report_store() -> ModuleType:
+    """``tests/report_store.py``: fills a work folder with made-up records of every suite."""
+    spec = importlib.util.spec_from_file_location("report_store", Path(__file__).with_name("report_store.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -84,3 +84,19 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
     if reason:
         raise DataError(reason)
     return FolderSource(config, root, split, seed)
+
+
+def open_test(config: Mapping[str, Any], root: Path) -> SampleSource:
+    """What a resolved cell config tests: its dataset, or what its ``test`` names, corrupted where that says so.
+
+    Raises:
+        DataError, ConfigError: As ``open_dataset``.
+    """
+    condition = config.get("test", {})
+    source = open_dataset(condition.get("dataset", config["dataset"]), root, condition.get("split", config["split"]),
+                          config["seed"])
+    if "corruption" not in condition:
+        return source
+    from benchmark.datasets.corruption import CorruptedSource
+
+    return CorruptedSource(source, **condition["corruption"])

@@ -56,6 +56,9 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
 def test_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: str, checkpoint: Path) -> dict[str, Any]:
     """Config of the test runner: loads ``checkpoint`` and evaluates the test part, one image at a time."""
     loader = _loader(config, root, "test", test_pipeline(config), batch_size=1, shuffle=False, num_workers=0)
+    condition = config.get("test", {})
+    loader["dataset"] |= {name: copy.deepcopy(condition[name]) for name in ("dataset", "split", "corruption")
+                          if name in condition}
     return _common(config, folder, f"{cell_id}-test") | dict(
         test_cfg=dict(), test_dataloader=loader, test_evaluator=_evaluator(config, roc=True),
         default_hooks=_default_hooks(checkpoint=None),

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import configs
+from benchmark.configs import load_method
 from benchmark.records import write_atomically
-from benchmark.suites import load_method
 
 PROJECT = configs.CONFIG_ROOT.parent
 

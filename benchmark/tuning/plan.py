@@ -10,7 +10,7 @@ from typing import Any
 from benchmark import configs, weights
 from benchmark.datasets.catalog import load_dataset_config, missing_reason, open_dataset
 from benchmark.errors import ConfigError
-from benchmark.suites import choose_split, load_method
+from benchmark.suites import choose_split
 from benchmark.tuning.space import Space, load_space
 
 FIRST_SHARE = 4  # a method that does not train is not judged before this part of its images
@@ -63,7 +63,7 @@ class TuningPlan:
 
 def plan(wish: Wish) -> TuningPlan:
     """Raises ``ConfigError`` or ``DataError`` for whatever does not fit; nothing has run then."""
-    dataset, method = load_dataset_config(wish.dataset), load_method(wish.method)
+    dataset, method = load_dataset_config(wish.dataset), configs.load_method(wish.method)
     reason = missing_reason(dataset, wish.data_root)
     if reason:
         raise ConfigError(reason)

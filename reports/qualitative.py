@@ -26,6 +26,7 @@ CORRECT, MISSED, FALSE = "#e02020", "#ffd400", "#2878ff"
 """Boxes as in the paper's Fig. 4: red correct, yellow missed, blue false."""
 NEAR = 3.0
 CLOSE_UP = 0.36
+NOTE_WIDTH = 5.2  # inches that the demonstration's line needs
 EIGHT = np.ones((3, 3), bool)
 
 
@@ -145,7 +146,8 @@ def _qualitative(shown: list[Picture], titles: dict[str, str]) -> Figure:
         _close_up(row[-1], picture.mask * 255, picture)
     for place, (colour, text) in enumerate(((CORRECT, "correct"), (MISSED, "missed"), (FALSE, "false"))):
         shade = "#b39500" if colour == MISSED else colour  # their yellow is too light for a word
-        figure.text(0.4 + 0.1 * place, 0.004, f"■ {text}", color=shade, fontsize=6.5, va="bottom")
+        figure.text(0.5 + 0.8 * (place - 1) / figure.get_figwidth(), 0.004, f"■ {text}", color=shade, fontsize=6.5,
+                    ha="center", va="bottom")
     return figure
 
 
@@ -187,9 +189,12 @@ def _decoders(shown: list[Picture], titles: dict[str, str]) -> Figure:
 def _grid(rows: int, heads: list[str], *, legend: bool = False) -> tuple[Figure, Any]:
     side = min(1.35, 10.2 / len(heads), 5.7 / rows)  # with its caption on one page
     bottom = 0.2 if legend else 0.04
-    width, height = side * len(heads) + 0.15, side * rows + 0.36 + bottom
+    own, height = side * len(heads) + 0.15, side * rows + 0.36 + bottom
+    width = max(own, NOTE_WIDTH)
+    spare = (width - own) / 2
     figure, axes = plt.subplots(rows, len(heads), figsize=(width, height), squeeze=False)
-    figure.subplots_adjust(left=0.13 / width, right=1 - 0.02 / width, bottom=bottom / height, top=1 - 0.36 / height,
+    figure.subplots_adjust(left=(0.13 + spare) / width, right=1 - (0.02 + spare) / width,
+                           bottom=bottom / height, top=1 - 0.36 / height,
                            wspace=0.03, hspace=0.03)
     for axis, head in zip(axes[0], heads, strict=True):
         axis.set_title(head, fontsize=6.5, pad=2)

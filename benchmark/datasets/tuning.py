@@ -47,6 +47,10 @@ class TuningSource:
         """As of the source."""
         return self.source.text_origins()
 
+    def caption_source(self) -> dict[str, str | None]:
+        """As of the source."""
+        return self.source.caption_source()
+
     def fingerprint(self) -> str:
         """As of the source: which of its images are used is said by the config."""
         return self.source.fingerprint()

@@ -276,7 +276,7 @@ def test_a_set_of_ones_own_is_measured(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--suite", "table11"], "unknown suite 'table11'; did you mean table1?"),
+    (["--suite", "table11"], "unknown suite 'table11'; did you mean table1"),
     (["--suite", "table1", "--methods", "tophat"], "unknown method 'tophat'; did you mean top_hat"),
     (["--suite", "table1", "--datasets", "nuaa"], "unknown dataset 'nuaa'; did you mean"),
     (["--suite", "table1", "--methods", "acm", "--set", "train_cfg.max_epoch=9"], "did you mean train_cfg.max_epochs"),

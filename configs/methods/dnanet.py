@@ -26,3 +26,4 @@ recipes = dict(authors=dict(
         train_cfg=dict(max_epochs=1500), train_dataloader=dict(batch_size=16), param_scheduler=[],
     )),
 ))
+profiles = dict(demo=dict(train_cfg=dict(max_epochs=4)))  # of the slower ones: all sixteen share ten minutes

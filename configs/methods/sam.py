@@ -18,7 +18,7 @@ profiles = dict(
     ),
     demo=dict(
         model=dict(sam=dict(encoder="vit_t_conv", checkpoint=None), loss=dict(positive=50.0)),
-        train_cfg=dict(max_epochs=20),
+        train_cfg=dict(max_epochs=10),
         optim_wrapper=dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0)),
     ),
 )

@@ -34,3 +34,4 @@ recipes = dict(authors=dict(
         ],
     )),
 ))
+profiles = dict(demo=dict(train_cfg=dict(max_epochs=4)))  # of the slower ones: all sixteen share ten minutes

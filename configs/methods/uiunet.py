@@ -25,3 +25,4 @@ recipes = dict(authors=dict(
         train_cfg=dict(max_epochs=500), train_dataloader=dict(batch_size=3), param_scheduler=[],
     )),
 ))
+profiles = dict(demo=dict(train_cfg=dict(max_epochs=2)))  # of the slower ones: all sixteen share ten minutes

@@ -12,7 +12,7 @@ from benchmark import configs
 
 # A variant differs from its method in what it is given, not in its network; tests/unit/test_mirstd.py holds it to that.
 METHODS = [name for name in configs.known("methods") if "variant_of" not in configs.load("methods", name)["method"]]
-LARGE = 60_000_000  # parameters; networks above are built without memory and counted; the demo's size is what is run
+LARGE = 60_000_000  # parameters; networks above are built without memory, and counted only
 SIZES = [(96, 135), (256, 256), (388, 456)]
 
 
@@ -23,7 +23,7 @@ def load(name):
 def build(name, stack, as_stated=False):
     """The method's network from random weights: a contract is kept without downloads.
 
-    A large network that has a size of its own in the demo profile is built in that one, unless ``as_stated``.
+    A network that has a size of its own in the demo profile is built in that one, unless ``as_stated``.
     """
     from mmengine.config import Config
     from mmengine.utils import import_modules_from_strings
@@ -49,8 +49,7 @@ def stated_parameters(name):
 
 
 COUNTED = [name for name in METHODS if load(name)["method"]["trainable"]]
-SMALLER = [name for name in COUNTED
-           if stated_parameters(name) >= LARGE and load(name).get("profiles", {}).get("demo", {}).get("model")]
+SMALLER = [name for name in COUNTED if load(name).get("profiles", {}).get("demo", {}).get("model")]
 TRAINABLE = [name for name in COUNTED if stated_parameters(name) < LARGE or name in SMALLER]
 CLASSICAL = [name for name in METHODS if load(name)["method"]["type"] == "Traditional"]
 

@@ -6,6 +6,7 @@ from what they leave on disk (see ``benchmark.engine.tracking``); a server that 
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import importlib.util
 import json
@@ -63,7 +64,11 @@ def choose_mode(asked: str | None) -> tuple[str, str]:
 
 def server() -> str:
     """Address of the W&B server, without what may be secret in it."""
-    parts = urlsplit(os.environ.get("WANDB_BASE_URL") or SERVER)
+    settings = configparser.ConfigParser()
+    with contextlib.suppress(configparser.Error, OSError):  # what `wandb login --host` left
+        settings.read(Path(os.environ.get("WANDB_CONFIG_DIR") or Path.home() / ".config" / "wandb") / "settings")
+    kept = settings.get("default", "base_url", fallback=SERVER)
+    parts = urlsplit(os.environ.get("WANDB_BASE_URL") or kept)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 

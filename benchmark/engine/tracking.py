@@ -47,10 +47,10 @@ def main(pipe: Connection, cells: Sequence[Cell], store_root: str, options: Opti
     """Track until the other end of ``pipe`` closes; it says ``(event, slot)`` and hears closing lines once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command decides when to stop, this process only closes its runs
     os.nice(NICENESS)
-    home = Path(store_root) / "wandb"
+    home = Path(store_root).resolve() / "wandb"
     home.mkdir(parents=True, exist_ok=True)
     redirect_output(home / LOG_FILE)
-    for name in ("DATA", "CACHE", "CONFIG"):  # nothing of ours goes into the user's home
+    for name in ("DATA", "CACHE"):  # nothing of ours goes into the user's home
         os.environ.setdefault(f"WANDB_{name}_DIR", str(home / name.lower()))
     with (home / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # that of a killed command still writes what it was told
@@ -61,7 +61,7 @@ def _listen(pipe: Connection, tracking: Tracking) -> None:
     try:
         while True:
             if not pipe.poll(POLL_SECONDS):
-                tracking.follow()
+                tracking.handle("follow", None)
                 continue
             kind, content = pipe.recv()
             tracking.handle(kind, content)
@@ -88,10 +88,13 @@ class Tracking:
                 self._go_offline(cause)
 
     def handle(self, kind: str, content: Any) -> None:
-        """React to ``started``, ``done`` or ``failed`` (content: the slot of a cell) or ``suite`` (its files)."""
+        """React to ``started``, ``done``, ``failed`` (content: a cell's slot), ``suite`` (its files) or ``follow``."""
         try:
             if kind == "suite":
                 self._suite(content)
+            elif kind == "follow":
+                for run in self.open.values():
+                    run.follow(self.store.folder(run.cell.key))
             elif kind == "done":
                 self._finish(self.cells[content])
             elif kind == "started":
@@ -103,14 +106,9 @@ class Tracking:
             self.problems.append(f"W&B: {kind} {content if isinstance(content, str) else ''}: "
                                  f"{type(error).__name__}; see {self.store.root / 'wandb' / LOG_FILE}")
 
-    def follow(self) -> None:
-        """Send the epochs that running cells have finished since."""
-        for run in self.open.values():
-            run.follow(self.store.folder(run.cell.key))
-
     def close(self) -> None:
         """End what is open (its cells were stopped, and will resume their runs) and see that all is on disk."""
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(Exception):  # likewise
             for run in self.open.values():
                 run.follow(self.store.folder(run.cell.key))
                 run.backend.close(exit_code=130)
@@ -154,7 +152,8 @@ class Tracking:
         with Path(files["csv"]).open(encoding="utf-8", newline="") as file:
             head, *rows = list(csv.reader(line for line in file if not line.startswith("#")))
         backend.add_table("table", head, [row for row in rows if len(row) == len(head)])
-        backend.add_file(f"{suite['name']}-{suite['profile']}", "report", [Path(path) for path in files.values()])
+        backend.add_file(f"{suite['name']}-{suite['profile']}", "report", [Path(path) for path in files.values()],
+                         policy="mutable")  # the report is rebuilt by every call
         self._close(backend, None, run_id)
 
     def _backend(self, folder: Path, run_id: str, job: str, tags: list[str]) -> WandbRunBackend:
@@ -191,7 +190,7 @@ class Tracking:
         # the names of runs that it could not open, and would refuse them.
         self.mode = "offline"
         self.open.clear()
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(Exception):
             wandb.teardown()
         self.problems.append(UNREACHABLE.format(server=server(), cause=cause))
 

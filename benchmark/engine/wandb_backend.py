@@ -92,11 +92,11 @@ class WandbRunBackend(WandbVisBackend):
             self._wandb.log({f"{name}/{plot}": wandb.plot.line(table, x, y, title=title)}, step=step)
 
     @force_init_env
-    def add_file(self, name: str, kind: str, paths: Sequence[Path]) -> None:
-        """Log files as one artifact; they are referred to where they lie, which spares a copy of a large checkpoint."""
+    def add_file(self, name: str, kind: str, paths: Sequence[Path], policy: str = "immutable") -> None:
+        """Log files as one artifact; ``mutable`` ones are copied at once, others when they are sent."""
         artifact = wandb.Artifact(name, type=kind)
         for path in paths:
-            artifact.add_file(str(path), policy="immutable", skip_cache=True)
+            artifact.add_file(str(path), policy=policy, skip_cache=True)
         self._wandb.log_artifact(artifact)
 
     def close(self, exit_code: int = 0) -> None:

@@ -110,7 +110,7 @@ def test_a_network_is_validated_after_each_epoch_and_pruned_by_the_hook(tmp_path
     journal = str(tmp_path / "journal.log")
     small = ["--set", "view.size=(64, 64)", "--set", "model.network.stem=quarter", "--set", "model.network.blocks=1",
              "--set", "train_cfg.max_epochs=3"]
-    finish(on_one_core(start(tmp_path, "--trials", "6", "--storage", journal, "--space", str(space), *small,
+    finish(on_one_core(start(tmp_path, "--trials", "4", "--storage", journal, "--space", str(space), *small,
                              method="acm")))
     states = Counter()
     for trial in load(journal).get_trials():

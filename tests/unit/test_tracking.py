@@ -30,6 +30,7 @@ def bare(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "config"))
     return monkeypatch
 
 
@@ -60,6 +61,12 @@ def test_without_the_package_tracking_is_off_and_says_so_even_when_asked_for(bar
     for asked in (None, "online"):
         mode, line = tracking.choose_mode(asked)
         assert mode == "disabled" and "not installed" in line
+
+
+def test_a_server_that_was_logged_into_is_found(bare, tmp_path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "settings").write_text("[default]\nbase_url = https://own.example\n")
+    assert tracking.server() == "https://own.example"
 
 
 def test_the_address_of_the_server_is_shown_without_its_password(bare):
@@ -113,7 +120,7 @@ def tracked(tmp_path: Path, mode: str = "offline", cells: int = 1, **options):
 @pytest.fixture
 def homeless(bare, stack, tmp_path):
     """Keeps W&B's own files inside the test's folder."""
-    for name in ("DATA", "CACHE", "CONFIG"):
+    for name in ("DATA", "CACHE"):
         bare.setenv(f"WANDB_{name}_DIR", str(tmp_path / "wandb-home" / name.lower()))
     return bare
 

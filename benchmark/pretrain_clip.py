@@ -150,6 +150,7 @@ def _save_half(clip: Any, out: Path) -> None:
     temporary = out.with_name(f".{out.name}.new")
     state = {name: value.detach().cpu().half().contiguous() for name, value in clip.clip.state_dict().items()}
     save_file(state, temporary)
+    temporary.chmod(0o644)  # safetensors writes for its owner alone
     temporary.replace(out)
 
 
@@ -175,7 +176,8 @@ def _table(record: dict[str, Any]) -> str:
     for way in ("image_to_text", "text_to_image"):
         rows += [(f"{way.replace('_', ' ')} {name}", _share(test["retrieval"][way][name]),
                   _share(untrained["retrieval"][way][name]), f"{100 * chance[name]:.2f}") for name in chance]
-    for kind, label in (("captions", "scene class, by training captions"), ("names", "scene class, by name")):
+    for kind, label in (("captions", "scene class, by votes of captions"),
+                        ("prototypes", "scene class, by mean captions"), ("names", "scene class, by name")):
         rows.append((label, _share(test["scene_class"][kind]["accuracy"]),
                      _share(untrained["scene_class"][kind]["accuracy"]), f"{100 * record['baselines']['chance']:.2f}"))
     majority = record["baselines"]["majority"]

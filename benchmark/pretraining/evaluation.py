@@ -14,6 +14,7 @@ from benchmark.pretraining.pairs import Pairs
 from benchmark.pretraining.retrieval import (
     CLASS_NAMES,
     by_dataset,
+    caption_votes,
     majority,
     prototypes_of,
     retrieval,
@@ -43,20 +44,23 @@ def text_features(clip: FrozenCLIP, texts: list[str]) -> np.ndarray:
 def evaluate(clip: FrozenCLIP, training: Pairs, test: Pairs) -> tuple[dict[str, Any], tuple[np.ndarray, np.ndarray]]:
     """The report on the test pairs, and their features (images, texts) for a figure.
 
-    ``scene_class`` has two ways of putting a class into words: ``captions``, the mean of its training captions, and
-    ``names``, "a photo of a <name>".
+    ``scene_class`` has three ways of asking for a class in words, and none sees a labelled image: ``captions``, all
+    training captions vote for their class (see ``caption_votes``); ``prototypes``, the mean of a class's training
+    captions, all classes alike; ``names``, "a photo of a <name>".
     """
     images, texts = image_features(clip, test.scenes), text_features(clip, test.texts)
-    from_captions = prototypes_of(text_features(clip, training.texts), training.classes)
-    from_names = text_features(clip, [f"a photo of a {CLASS_NAMES[name]}" for name in SCENE_CLASSES])
+    known, scale = text_features(clip, training.texts), float(clip.clip.logit_scale.exp())
+    names = text_features(clip, [f"a photo of a {CLASS_NAMES[name]}" for name in SCENE_CLASSES])
+    scores = {
+        "captions": caption_votes(images, known, training.classes, scale),
+        "prototypes": images @ prototypes_of(known, training.classes).T,
+        "names": images @ names.T,
+    }
     report = {
         "retrieval": retrieval(images, texts),
-        "scene_class": {
-            "captions": scene_accuracy(images, test.classes, from_captions),
-            "names": scene_accuracy(images, test.classes, from_names),
-        },
+        "scene_class": {name: scene_accuracy(found, test.classes) for name, found in scores.items()},
         "by_dataset": {name: {"retrieval": retrieval(images[rows], texts[rows]),
-                              "scene_class": scene_accuracy(images[rows], test.classes[rows], from_captions)}
+                              "scene_class": scene_accuracy(scores["captions"][rows], test.classes[rows])}
                        for name, rows in by_dataset(test.ids).items()},
     }
     return report, (images, texts)

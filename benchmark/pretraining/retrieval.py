@@ -49,21 +49,34 @@ def retrieval(images: np.ndarray, texts: np.ndarray) -> dict[str, Any]:
     return found
 
 
-def scene_accuracy(images: np.ndarray, classes: np.ndarray, prototypes: np.ndarray) -> dict[str, Any]:
-    """Zero-shot accuracy: each image takes the class whose text is most similar to it.
+def scene_accuracy(scores: np.ndarray, classes: np.ndarray) -> dict[str, Any]:
+    """Accuracy of taking the class with the highest score.
 
     Args:
-        images: (N, C) features of unit length.
+        scores: (N, K) of each image and class; NaN for a class that cannot be chosen.
         classes: (N,) true classes.
-        prototypes: (K, C) features of the classes' texts; a row of NaN is a class that cannot be chosen.
 
     Returns:
         ``accuracy`` with its interval, and ``balanced``, the mean over the classes that occur.
     """
-    similarity = np.where(np.isnan(prototypes).any(axis=1), -np.inf, images @ np.nan_to_num(prototypes).T)
-    hits = similarity.argmax(axis=1) == classes
+    hits = np.where(np.isnan(scores), -np.inf, scores).argmax(axis=1) == classes
     balanced = float(np.mean([hits[classes == kind].mean() for kind in np.unique(classes)]))
     return {"accuracy": share(hits.astype(float)), "balanced": balanced}
+
+
+def caption_votes(images: np.ndarray, texts: np.ndarray, classes: np.ndarray, scale: float) -> np.ndarray:
+    """(N, K) probability of each class: that CLIP chooses one of its captions for the image, among all captions.
+
+    Args:
+        images: (N, C) features of unit length.
+        texts: (M, C) features of captions whose class is known.
+        classes: (M,) their classes.
+        scale: By which CLIP multiplies cosines.
+    """
+    logits = scale * images @ texts.T
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ np.eye(len(SCENE_CLASSES))[classes]
 
 
 def prototypes_of(texts: np.ndarray, classes: np.ndarray) -> np.ndarray:

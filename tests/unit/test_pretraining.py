@@ -14,6 +14,7 @@ from benchmark.datasets.splits import read_split_list
 from benchmark.pretraining.pairs import find_pairs, mirrored
 from benchmark.pretraining.retrieval import (
     by_dataset,
+    caption_votes,
     majority,
     prototypes_of,
     ranks,
@@ -140,6 +141,14 @@ def test_recall_of_features_that_match_and_of_features_that_say_nothing():
     assert retrieval(same, same)["text_to_image"]["R@10"]["value"] == 0
 
 
+def test_captions_vote_by_hand():
+    # Cosines 1 and 0 with captions of class 2 and 0 with one of class 5: at scale log 2 they weigh 2, 1 and 1.
+    votes = caption_votes(np.array([[1.0, 0.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), np.array([2, 2, 5]),
+                          np.log(2))
+    assert votes.shape == (1, len(SCENE_CLASSES)) and votes[0, 2] == pytest.approx(0.75)
+    assert votes[0, 5] == pytest.approx(0.25) and votes.sum() == pytest.approx(1)
+
+
 def test_an_interval_is_that_of_the_binomial():
     hits = np.repeat([0.0, 1.0], [600, 400])
     found = share(hits)
@@ -154,7 +163,7 @@ def test_scene_accuracy_by_hand():
     prototypes = prototypes_of(texts, np.array([2, 2, 5]))
     assert np.allclose(prototypes[2], np.array([1.6, 0.8]) / np.hypot(1.6, 0.8)) and np.isnan(prototypes[0]).all()
     images = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    found = scene_accuracy(images, np.array([2, 2, 5, 5]), prototypes)
+    found = scene_accuracy(images @ prototypes.T, np.array([2, 2, 5, 5]))
     assert found["accuracy"]["value"] == 0.75 and found["balanced"] == pytest.approx((1 + 0.5) / 2)
     assert majority(np.array([1, 1, 0]), np.array([1, 0, 0, 2])) == {"class": SCENE_CLASSES[1], "accuracy": 0.25}
     rows = by_dataset(["b/1", "a/x/y", "b/2"])

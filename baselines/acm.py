@@ -5,7 +5,8 @@ Paper: Dai, Wu, Zhou, Barnard, "Asymmetric Contextual Modulation for Infrared Sm
 layer sizes of the released checkpoint; no code was ported.
 
 Known differences: PyTorch instead of MXNet (batch-norm momentum 0.9 there is 0.1 here); the input's affine-free
-batch norm is kept, so any constant normalisation of the input is undone in training.
+batch norm is kept, so any constant normalisation of the input is undone in training. MXNet's Adagrad takes weight decay
+apart from the gradient, PyTorch's adds it to it.
 Two networks are published under this name. ``stem='full'`` with four blocks a stage is the authors' released one
 (385,637 parameters as FPN, 516,869 as U-Net, 3-channel input); ``stem='quarter'`` is the one most
 re-implementations, and so most copied tables, use (1/4 resolution, a tenth of the compute).
@@ -16,10 +17,11 @@ To compare with: IoU 0.744 for U-Net on the authors' own NUAA-SIRST split (train
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
+
+from baselines.blocks import msra_prelu_initialise, prediction_head, residual_stage
 
 WIDTHS = (16, 32, 64)
 REDUCTION = 4
@@ -44,9 +46,9 @@ class ACM(nn.Module):
         self.size_multiple = 4 if stem == "full" else 16
         c1, c2, c3 = WIDTHS
         self.stem = _full_stem(in_channels, c1) if stem == "full" else _quarter_stem(in_channels, c1)
-        self.stage1 = _stage(c1, c1, blocks, stride=1)
-        self.stage2 = _stage(c1, c2, blocks, stride=2)
-        self.stage3 = _stage(c2, c3, blocks, stride=2)
+        self.stage1 = residual_stage(c1, c1, blocks, stride=1)
+        self.stage2 = residual_stage(c1, c2, blocks, stride=2)
+        self.stage3 = residual_stage(c2, c3, blocks, stride=2)
         if form == "fpn":
             self.up2, self.up1 = _BilinearUp(), _BilinearUp()
             self.fuse2 = AsymmetricFusion(c2, high_channels=c3)
@@ -55,12 +57,9 @@ class ACM(nn.Module):
         else:
             self.up2, self.up1 = _TransposedUp(c3, c2), _TransposedUp(c2, c1)
             self.fuse2, self.fuse1 = AsymmetricFusion(c2), AsymmetricFusion(c1)
-            self.refine2, self.refine1 = _stage(c2, c2, blocks, stride=1), _stage(c1, c1, blocks, stride=1)
-        self.head = nn.Sequential(
-            nn.Conv2d(c1, c1 // 4, 3, padding=1, bias=False), nn.BatchNorm2d(c1 // 4), nn.ReLU(inplace=True),
-            nn.Dropout(0.1), nn.Conv2d(c1 // 4, 1, 1),
-        )
-        self.apply(_initialise)
+            self.refine2, self.refine1 = (residual_stage(width, width, blocks, stride=1) for width in (c2, c1))
+        self.head = prediction_head(c1, c1 // 4)
+        self.apply(msra_prelu_initialise)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (B, 1, H, W) for an image (B, C, H, W); H and W multiples of ``size_multiple``."""
@@ -97,21 +96,6 @@ class AsymmetricFusion(nn.Module):
         return self.project(2 * low * self.top_down(high) + 2 * high * self.bottom_up(low))
 
 
-class _Residual(nn.Module):
-    def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False), nn.BatchNorm2d(channels_out),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels_out, channels_out, 3, 1, 1, bias=False), nn.BatchNorm2d(channels_out),
-        )
-        self.shortcut = nn.Identity() if stride == 1 and channels_in == channels_out else nn.Sequential(
-            nn.Conv2d(channels_in, channels_out, 1, stride, bias=False), nn.BatchNorm2d(channels_out))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.body(x) + self.shortcut(x))
-
-
 class _BilinearUp(nn.Module):
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
         # align_corners as in the authors' framework, where it is the only behaviour
@@ -125,11 +109,6 @@ class _TransposedUp(nn.Module):
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
         return self.deconv(high)
-
-
-def _stage(channels_in: int, channels_out: int, blocks: int, stride: int) -> nn.Sequential:
-    rest = [_Residual(channels_out, channels_out, 1) for _ in range(blocks - 1)]
-    return nn.Sequential(_Residual(channels_in, channels_out, stride), *rest)
 
 
 def _full_stem(in_channels: int, channels: int) -> nn.Sequential:
@@ -150,12 +129,3 @@ def _pointwise(channels: int) -> list[nn.Module]:
     hidden = channels // REDUCTION
     return [nn.Conv2d(channels, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True),
             nn.Conv2d(hidden, channels, 1), nn.BatchNorm2d(channels), nn.Sigmoid()]
-
-
-def _initialise(module: nn.Module) -> None:
-    # The authors' MSRA-PReLU initialiser with slope 0.25, fan averaged over both directions.
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        fan_in, fan_out = torch.nn.init._calculate_fan_in_and_fan_out(module.weight)
-        nn.init.normal_(module.weight, std=(2.0 / ((1 + 0.25**2) * (fan_in + fan_out) / 2)) ** 0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

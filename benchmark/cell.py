@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmark import provenance
-from benchmark.child import describe_limits
-from benchmark.datasets.catalog import open_dataset
+from benchmark.child import describe_limits, locked
+from benchmark.datasets.catalog import open_dataset, open_test
+from benchmark.datasets.sample import SampleSource
 from benchmark.engine import classical, learned
 from benchmark.engine.cost import peak_memory_mb
 from benchmark.engine.hooks import set_listener
+from benchmark.keeping import Keeper, gallery, keep_images, read_predictions
 from benchmark.metrics.evaluation import Evaluation
+from benchmark.metrics.target import count_masks
 from benchmark.records import Metric, Record, RecordStore
 from benchmark.suites import Cell
 
@@ -31,21 +34,22 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
         command: The user's command line, for the record.
     """
     store = RecordStore(store_root)
-    folder = store.folder(cell.key)
+    folder, home = store.folder(cell.key), store.folder(cell.home or cell.key)
     send = _paced(send)
     set_listener(send)
     started, clock = provenance.now(), time.perf_counter()
     limits = describe_limits()
-    training: dict[str, Any] = {}
-    if cell.config["method"]["trainable"]:
-        training = learned.train(cell, folder, limits["device"])
-        evaluation, cost = learned.test(cell, folder, Path(training["checkpoint"]))
-        cost["train_seconds"] = training.pop("seconds")
-        cost["peak_memory_mb"] = max(training.pop("peak_memory_mb") or 0.0, peak_memory_mb())
-        training["checkpoint"] = Path(training["checkpoint"]).relative_to(folder).as_posix()
+    source = open_test(cell.config, Path(cell.data_root))
+    # Other tests of the same training are shown by none of the pictures.
+    shown = gallery(source.ids("test"), cell.keep) if cell.is_home else []
+    keeper = Keeper(folder, cell.config["evaluation"]["threshold"], shown)
+    recounted = _recount(cell, store, source) if not cell.is_home else None
+    if recounted is not None:
+        evaluation, cost, training = recounted
     else:
-        evaluation, cost = classical.evaluate(cell, folder, send)
-        cost["peak_memory_mb"] = peak_memory_mb()
+        evaluation, cost, training = _run(cell, folder, home, limits["device"], send, keeper)
+        keeper.finish(cell.training_id)
+    keep_images(store.root, cell.test_fingerprint, (source.read(name) for name in shown))
     summary = evaluation.summary(resamples=cell.config["evaluation"]["bootstrap"])
     cost["seconds"] = time.perf_counter() - clock
     record = Record(
@@ -59,11 +63,48 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
     return record
 
 
+def _run(cell: Cell, folder: Path, home: Path, device: str, send: Send,
+         keeper: Keeper) -> tuple[Evaluation, dict[str, Any], dict[str, Any]]:
+    # Evaluation, cost and training. A training lies in the folder of the cell whose own it is.
+    if not cell.config["method"]["trainable"]:
+        scores = folder if "test" in cell.config else home  # the same maps, however they are counted
+        evaluation, cost = classical.evaluate(cell, scores, send, keeper)
+        return evaluation, cost | {"peak_memory_mb": peak_memory_mb()}, {}
+    if cell.is_home or learned.trained(cell, home):
+        training = learned.train(cell, home, device)
+    else:
+        with locked(home):
+            training = learned.train(cell, home, device)
+    evaluation, cost = learned.test(cell, folder, Path(training["checkpoint"]), keeper)
+    cost["train_seconds"] = training.pop("seconds")
+    cost["peak_memory_mb"] = max(training.pop("peak_memory_mb") or 0.0, peak_memory_mb())
+    training["checkpoint"] = Path(training["checkpoint"]).relative_to(home).as_posix()
+    return evaluation, cost, training
+
+
+def _recount(cell: Cell, store: RecordStore,
+             source: SampleSource) -> tuple[Evaluation, dict[str, Any], dict[str, Any]] | None:
+    # Where only the counting differs, the kept predictions of the home cell are counted again; there is no curve then.
+    if "test" in cell.config:
+        return None
+    settings = cell.config["evaluation"]
+    kept = read_predictions(store.folder(cell.home), cell.training_id, settings["threshold"])
+    record = store.get(cell.home)
+    if kept is None or record is None:
+        return None
+    evaluation = Evaluation(settings["threshold"], settings["protocol"], roc_thresholds=None)
+    for name, prediction in kept:
+        evaluation.counts.append(count_masks(prediction, source.read(name).mask, settings["protocol"], name))
+    return evaluation, dict(record.cost), dict(record.training)
+
+
 def _provenance(cell: Cell, evaluation: Evaluation, limits: dict[str, Any], started: str,
                 command: str) -> dict[str, Any]:
     weights = cell.config.get("weights", {"kind": "none"})
     data = {"fingerprint": cell.data_fingerprint, "real": cell.config["dataset"]["real"],
             "split": cell.config["split"], "test_images": len(evaluation.counts)}
+    if cell.test_fingerprint != cell.data_fingerprint:
+        data["tested"] = cell.test_fingerprint
     if cell.config["method"].get("text"):
         source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
         data |= {"texts": source.text_origins(), "captions": source.caption_source()}
@@ -77,7 +118,7 @@ def _provenance(cell: Cell, evaluation: Evaluation, limits: dict[str, Any], star
 
 def _tidy(cell: Cell, folder: Path) -> None:
     # Only after the record is safe: what earlier configs of this cell left is of no use to anybody now.
-    if cell.config["method"]["trainable"]:
+    if cell.config["method"]["trainable"] and cell.is_home:
         learned.discard_other_trainings(cell, folder)
     for scores in folder.glob("scores-*"):
         if scores.name != f"scores-{cell.training_id}":

@@ -25,29 +25,31 @@ LOCK_SECONDS = 10.0
 
 def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: int, command: str) -> None:
     """Run one cell; ``pipe`` hears ``{'kind': 'done'}`` or ``{'kind': 'failed', 'error', 'traceback'}`` at its end."""
-    _die_with_parent()
+    die_with_parent()
     folder = Path(store_root) / "cells" / cell.key.slot
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_output_to(folder / LOG_FILE)
-        _choose_device(device)
-        with _locked(folder / LOCK_FILE), _limited_threads(threads):
+        redirect_output(folder / LOG_FILE)
+        choose_device(device)
+        with locked(folder), limited_threads(threads):
             from benchmark.cell import run_cell
 
             run_cell(cell, Path(store_root), pipe.send, command)
         pipe.send({"kind": "done"})
     except BaseException as error:  # the one place that turns any failure of a cell into a row
         traceback.print_exc()
-        pipe.send({"kind": "failed", "error": _one_line(error), "traceback": traceback.format_exc()})
+        pipe.send({"kind": "failed", "error": one_line(error), "traceback": traceback.format_exc()})
         sys.exit(1)
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """What went wrong, without line breaks; the class is named unless the message was written for users."""
     message = " ".join(str(error).split()) or "no message"
     return message if isinstance(error, BenchError) else f"{type(error).__name__}: {message}"[:500]
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End this process as soon as the one that asked for it is gone."""
     # A killed parent must not leave a trainer behind that a second run would meet in the same folder.
     parent = parent_process()
     if parent is None:
@@ -60,14 +62,16 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _write_output_to(path: Path) -> None:
+def redirect_output(path: Path) -> None:
+    """Send everything that this process prints to the end of a file, its children's and C libraries' words included."""
     file = path.open("a", buffering=1, encoding="utf-8")
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(file.fileno(), stream.fileno())
 
 
-def _choose_device(device: str) -> None:
+def choose_device(device: str) -> None:
+    """Show this process the device that the user chose: ``'auto'``, ``'cpu'`` or ``'cuda:N'``."""
     # MMEngine takes CUDA whenever it sees one, so the choice is what it sees. Nothing has initialised CUDA yet.
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -76,7 +80,10 @@ def _choose_device(device: str) -> None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a cell's folder against other processes. Raises ``StoreError`` when another one keeps it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK_FILE
     # A killed run's children need a moment to notice; only a lock that stays means another run.
     deadline = time.monotonic() + LOCK_SECONDS
     with path.open("w") as file:
@@ -93,7 +100,8 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _limited_threads(threads: int) -> Iterator[None]:
+def limited_threads(threads: int) -> Iterator[None]:
+    """Let torch, OpenCV and BLAS use so many threads."""
     import cv2
     import torch
     from threadpoolctl import threadpool_limits

@@ -1,12 +1,14 @@
-"""The shared edge of every command: exceptions become one line on stderr and a documented exit code."""
+"""The shared edge of every command: kinds of arguments; exceptions become one line on stderr and an exit code."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmark.errors import BenchError
+from benchmark import provenance
+from benchmark.errors import BenchError, ConfigError
 
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1  # some cells failed or did not run; the report was still made
@@ -28,3 +30,41 @@ def run_main(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         # The reader (head, less) has gone: that is its right, and stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+
+
+def names(text: str) -> list[str]:
+    """``'a, b'`` as a list."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def numbers(text: str) -> list[int]:
+    """``'0,1'`` as whole numbers."""
+    try:
+        return [int(number) for number in names(text)]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected whole numbers like 0,1,2, got {text!r}") from error
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """``'90s'``, ``'30m'`` or ``'6h'`` in seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
+    try:
+        return float(text[:-1]) * unit if unit else float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a time like 90s, 30m or 6h, got {text!r}") from error
+
+
+def device(text: str) -> str:
+    """``auto``, ``cpu`` or ``cuda:N``; a GPU that is not there is refused."""
+    if text not in ("auto", "cpu") and not (text.startswith("cuda:") and text[5:].isdigit()):
+        raise argparse.ArgumentTypeError(f"expected auto, cpu or cuda:N, got {text!r}")
+    if text.startswith("cuda:") and int(text[5:]) >= len(provenance.gpus()):
+        raise ConfigError(f"--device {text}: this machine shows {len(provenance.gpus())} GPUs; use --device cpu")
+    return text

@@ -1,9 +1,10 @@
 """Reading config files and composing them into the one resolved config of a cell; imports no torch.
 
 Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
-``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, dataset
-(its ``text`` under the method's ``texts``), ``--split``/``--protocol``, ``--set``. What a method does not use is left
-out, so that it cannot make a cell stale.
+``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, the settings of a variant,
+dataset (its ``text`` under the method's ``texts``), ``--split``/``--protocol``, the method's ``tuned`` values (by
+dotted path, as ``tune.py`` exports them), ``--set``. What a method does not use is left out, so that it cannot make a
+cell stale.
 
 A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
 ``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.
@@ -23,9 +24,8 @@ from mmengine.config import Config
 from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
-TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "weights",
-                 "recipe")
-PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset")
+TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "recipe")
+PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset", "tuned")
 # Said about a dataset for people; a changed word must not make a cell stale.
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")
 RECIPES = ("authors", "common")
@@ -42,6 +42,17 @@ def load(kind: str, name: str) -> dict[str, Any]:
     if name not in known(kind):
         raise ConfigError(unknown_name(kind.removesuffix("s"), name, known(kind)))
     return load_file(CONFIG_ROOT / kind / f"{name}.py")
+
+
+def load_method(name_or_path: str) -> dict[str, Any]:
+    """A method's config by name, or from a file such as ``tune.py`` exports. Raises ``ConfigError`` for neither."""
+    path = Path(name_or_path)
+    if path.suffix != ".py":
+        return load("methods", name_or_path)
+    content = load_file(path)
+    if not isinstance(content.get("method"), dict) or "model" not in content:
+        raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
+    return content
 
 
 def load_file(path: Path) -> dict[str, Any]:
@@ -71,7 +82,8 @@ def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> 
 
 
 def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
-          protocol: str | None, recipe: str | None = None) -> dict[str, Any]:
+          protocol: str | None, recipe: str | None = None,
+          settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """All layers of a cell's config in their order.
 
     Args:
@@ -83,6 +95,10 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         protocol: Counting protocol, or None for the profile's.
         recipe: ``'authors'`` or ``'common'``, or None for the profile's. A method without ``recipes`` has only the
             common one.
+        settings: Of a variant: dotted path → value, over all other layers; ``_delete_=True`` in a dict replaces.
+
+    Raises:
+        ConfigError: For a setting whose path the method does not have.
     """
     name = profile["profile"]["name"]
     wanted = recipe or profile["profile"]["recipe"]
@@ -92,6 +108,10 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     resolved = Config(copy.deepcopy(dict(profile)))
     for layer in layers:
         resolved.merge_from_dict(copy.deepcopy(dict(layer)))
+    for path in settings or {}:
+        if not _has(resolved.to_dict(), path):
+            raise ConfigError(f"variant of {method['method']['name']}: its config has no {path}")
+    resolved.merge_from_dict(copy.deepcopy(dict(settings or {})))
     config = to_plain(resolved.to_dict())
     unused = PROSE_KEYS if method["method"].get("text") else (*PROSE_KEYS, "text")
     config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in unused}
@@ -105,6 +125,8 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         config["recipe"] = "common"
     if protocol is not None:
         config["evaluation"]["protocol"] = protocol
+    for path, value in method.get("tuned", {}).items():
+        assign(config, path, value)
     return to_plain({name: value for name, value in config.items() if name not in PLAN_KEYS})
 
 
@@ -135,6 +157,34 @@ def check_overrides(overrides: Sequence[tuple[str, Any]], configs: Sequence[Mapp
         if old is not None and value is not None and not _same_kind(old, value):
             raise ConfigError(f"--set {path}={value!r}: expected {type(old).__name__} like {old!r}, "
                               f"got {type(value).__name__}")
+
+
+def assign(config: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a dotted path, which must be there; after a ``+`` it may be new to the mapping that holds it.
+
+    Raises:
+        ConfigError: For a path that is not there, with near matches.
+    """
+    look_up(config, path)
+    *parents, last = path.removeprefix("+").split(".")
+    node = config
+    for key in parents:
+        node = node[key]
+    node[last] = value
+
+
+def look_up(config: Mapping[str, Any], path: str, default: Any = None) -> Any:
+    """The value at a dotted path; for one after a ``+`` that is not there, ``default``. Raises like ``assign``."""
+    plain = path.removeprefix("+")
+    if _has(config, plain):
+        return _get(config, plain)
+    parent = plain.rpartition(".")[0]
+    if plain == path or parent and not (_has(config, parent) and isinstance(_get(config, parent), Mapping)):
+        paths = _paths(config)
+        near = difflib.get_close_matches(plain, paths, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "run.py --dry-run -v shows every path"
+        raise ConfigError(f"{path}: the config has no such key; {hint}")
+    return default
 
 
 def to_plain(value: Any) -> Any:
@@ -181,10 +231,5 @@ def _get(config: Mapping[str, Any], path: str) -> Any:
 
 
 def _set(config: dict[str, Any], path: str, value: Any) -> None:
-    if not _has(config, path):
-        return
-    *parents, last = path.split(".")
-    node = config
-    for key in parents:
-        node = node[key]
-    node[last] = value
+    if _has(config, path):
+        assign(config, path, value)

@@ -16,6 +16,7 @@ import importlib
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from benchmark.cli import EXIT_DONE, run_main
 from benchmark.errors import ConfigError
@@ -23,6 +24,8 @@ from benchmark.errors import ConfigError
 SUBJECTS = {
     "metrics": ("benchmark.timing.metrics", "counting and curves, against PyIRSTDMetrics and scikit-learn"),
     "ipi": ("benchmark.timing.ipi", "the infrared patch-image method, against a plain implementation"),
+    "models": ("benchmark.timing.models", "size, multiply-accumulates, latency and training speed of every network"),
+    "saist": ("benchmark.timing.saist", "SAIST against SAM + CLIP: size, latency, memory, what caching saves"),
 }
 PINNED = {
     # Freed blocks go back to the kernel and are faulted in again at the allocator's whim: up to threefold times.
@@ -32,7 +35,9 @@ PINNED = {
 EPILOG = """examples:
   python benchmark/perf.py metrics                 table of times and ratios
   python benchmark/perf.py metrics --rounds 11     more rounds, for a busy machine
-  python benchmark/perf.py ipi --json > ipi.json   every single time, as JSON"""
+  python benchmark/perf.py ipi --json > ipi.json   every single time, as JSON
+  python benchmark/perf.py models --rounds 3       what each network costs
+  python benchmark/perf.py saist                   SAIST beside SAM + CLIP"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, got {args.rounds}")
-    found = importlib.import_module(SUBJECTS[args.subject][0]).comparisons(args.rounds)
+    subject = importlib.import_module(SUBJECTS[args.subject][0])
+    if hasattr(subject, "rows"):
+        return _print_rows(subject.rows(args.rounds), args.json)
+    found = subject.comparisons(args.rounds)
     if args.json:
         print(json.dumps([comparison.to_dict() for comparison in found], indent=1))
         return EXIT_DONE
@@ -58,6 +66,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return EXIT_DONE
+
+
+def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> int:
+    from benchmark.timing.tables import print_rows
+
+    if as_json:
+        print(json.dumps(rows, indent=1))
+    else:
+        print_rows(rows)
     return EXIT_DONE
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,14 @@ SCHEMA = 1
 RECORD_FILE = "record.json"
 PER_IMAGE_FILE = "per_image.jsonl"
 FAILURE_FILE = "failure.json"
+DETAILS_FILE = "details.jsonl"
+"""What became of each target (see ``benchmark.metrics.errors``)."""
+MAPS_FOLDER = "maps"
+"""Score maps of a few test images, 8-bit PNG, in the cell's folder."""
+IMAGES_FOLDER = "images"
+"""Those test images and their masks, in the store's root, by data fingerprint."""
+AUDITS_FOLDER = "audits"
+"""Near-duplicates of training images among test images, in the store's root, by data fingerprint."""
 
 
 class Status(str, Enum):
@@ -129,6 +137,13 @@ class Outcome:
     reason: str = ""
     """Why it failed, was skipped or is stale; empty for done and pending."""
     record: Record | None = None
+    folder: Path | None = None
+    """Where the cell lies, with its per-image counts and maps; None where nobody looked."""
+
+    def shown_as(self, key: CellKey) -> Outcome:
+        """The same outcome at the place ``key`` of a suite's grid."""
+        record = None if self.record is None else replace(self.record, key=key)
+        return replace(self, key=key, record=record)
 
 
 @dataclass(frozen=True)
@@ -138,15 +153,27 @@ class SuiteResult:
     ``suite`` is the resolved suite config: ``name, title, caption, published`` (key in ``published.yaml`` or None),
     ``metrics`` (ordered metric names), ``methods`` and ``datasets`` (ordered lists of dicts with ``name, title``
     and, for methods, ``type, reconstruction``; for datasets, ``real``), ``seeds``, ``profile``, ``protocol``,
-    ``notes`` (lines that must stand on every table, such as the demonstration notice).
+    ``notes`` (lines that must stand on every table, such as the demonstration notice). Reports also read, where they
+    are there, ``kind``, ``recipe``, ``row_head`` (head of the types' column), ``ranked`` (whether values of a column
+    compete), ``figures`` (names, in order) and ``images`` (ids by dataset that the qualitative figures show).
     """
 
     suite: dict[str, Any]
     outcomes: list[Outcome]
+    comparisons: list[dict[str, Any]] = field(default_factory=list)
+    """Paired comparisons with the best of each column, as ``benchmark.analysis.comparison.compare`` gives them."""
+    behind: list[Outcome] = field(default_factory=list)
+    """Outcomes of the cells from which ``outcomes`` were derived; empty where nothing was."""
 
     def records(self) -> list[Record]:
         """Records of the cells that are done, in the order of the suite."""
         return [outcome.record for outcome in self.outcomes if outcome.record is not None]
+
+    def cell_records(self) -> list[Record]:
+        """Records of the cells themselves, each once, whatever is derived from them and how often they are shown."""
+        found = [outcome.record for outcome in self.behind or self.outcomes if outcome.record is not None]
+        return list({(record.id, record.key.seed, record.provenance.get("finished")): record
+                     for record in reversed(found)}.values())[::-1]
 
 
 class RecordStore:
@@ -192,10 +219,7 @@ class RecordStore:
 
     def per_image(self, key: CellKey) -> list[dict[str, Any]]:
         """The per-image counts of a cell, in test order; empty when there are none."""
-        path = self.folder(key) / PER_IMAGE_FILE
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        return read_lines(self.folder(key) / PER_IMAGE_FILE)
 
     def get_failure(self, key: CellKey) -> Failure | None:
         """Why the last attempt failed, or None when there was none since the last success."""
@@ -210,15 +234,33 @@ class RecordStore:
 
     def outcome(self, key: CellKey, cell_id: str) -> Outcome:
         """Status of a cell whose resolved config, data and weights have the identity ``cell_id``."""
-        record = self.get(key)
+        record, folder = self.get(key), self.folder(key)
         if record is not None and record.id == cell_id:
-            return Outcome(key, Status.DONE, record=record)
+            return Outcome(key, Status.DONE, record=record, folder=folder)
         failure = self.get_failure(key)
         if failure is not None and failure.id == cell_id:
-            return Outcome(key, Status.FAILED, failure.error)
+            return Outcome(key, Status.FAILED, failure.error, folder=folder)
         if record is not None:
-            return Outcome(key, Status.STALE, "config, data or weights changed since this cell was run")
-        return Outcome(key, Status.PENDING)
+            return Outcome(key, Status.STALE, "config, data or weights changed since this cell was run", folder=folder)
+        return Outcome(key, Status.PENDING, folder=folder)
+
+    def kept(self, key: CellKey) -> Outcome:
+        """What lies in a cell's folder, whatever its identity: for reports made where data and weights are not."""
+        record, folder = self.get(key), self.folder(key)
+        if record is not None:
+            return Outcome(key, Status.DONE, record=record, folder=folder)
+        failure = self.get_failure(key)
+        if failure is not None:
+            return Outcome(key, Status.FAILED, failure.error, folder=folder)
+        return Outcome(key, Status.PENDING, folder=folder)
+
+    def recorded(self) -> list[CellKey]:
+        """Keys of all records, in order of their folders' names."""
+        found = []
+        for path in sorted((self.root / "cells").glob(f"*/{RECORD_FILE}")):
+            with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
+                found.append(CellKey(**json.loads(path.read_text(encoding="utf-8"))["key"]))
+        return found
 
     def _require_writable(self) -> None:
         try:
@@ -230,6 +272,15 @@ class RecordStore:
             raise StoreError(
                 f"cannot write to work folder {self.root}: {error.strerror}; choose another with --work-dir"
             ) from error
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines; empty when there is none, a line cut off by a kill left out."""
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        with contextlib.suppress(ValueError):
+            found.append(json.loads(line))
+    return found
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -9,17 +9,25 @@ if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on s
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import contextlib
 import time
 from collections.abc import Sequence
 
-from benchmark import configs, provenance
-from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
-from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason
-from benchmark.errors import ConfigError
-from benchmark.records import Outcome, RecordStore, Status, SuiteResult
-from benchmark.suites import Cell, Plan, Selection, expand, load_suite
-
-PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
+from benchmark import configs, provenance, tracking
+from benchmark.cli import (
+    EXIT_DONE,
+    EXIT_INCOMPLETE,
+    device,
+    names,
+    numbers,
+    positive,
+    run_main,
+    seconds,
+)
+from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason, open_dataset
+from benchmark.grid import PROTOCOLS
+from benchmark.records import RecordStore, Status
+from benchmark.suites import Cell, Plan, Selection, expand_all, load_suite, members
 
 EPILOG = """examples:
   python benchmark/run.py --suite table1
@@ -39,23 +47,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     root = data_root(arguments.data_root)
     profile, reason = _choose_profile(arguments.profile, root, arguments.device)
-    plan = expand(load_suite(arguments.suite), Selection(
+    suite = load_suite(arguments.suite)
+    selection = Selection(
         profile=profile, data_root=root, methods=arguments.methods, datasets=arguments.datasets, seeds=arguments.seeds,
         split=arguments.split, protocol=arguments.protocol, recipe=arguments.recipe,
         overrides=[configs.parse_override(text) for text in arguments.set],
-    ))
+    )
+    plans = expand_all(members(suite), selection)
+    cells = list({cell.key: cell for plan in plans for cell in plan.cells}.values())
     readonly = arguments.list or arguments.dry_run
     store = RecordStore(arguments.work_dir, writable=not readonly)
-    outcomes = {cell.key: store.outcome(cell.key, cell.id) for cell in plan.cells}
+    outcomes = {cell.key: store.outcome(cell.key, cell.id) for cell in cells}
     if not arguments.quiet:
-        _print_head(plan, profile, reason, root, store)
-    todo = _to_run(plan.cells, outcomes, force=arguments.force, retry_failed=arguments.retry_failed)
+        _print_head(suite["name"], plans, profile, reason, root, store)
+    todo = _to_run(cells, outcomes, force=arguments.force, retry_failed=arguments.retry_failed)
     if readonly:
-        _print_cells(plan, outcomes, todo, store, dry_run=arguments.dry_run, verbose=arguments.verbose)
+        _print_cells(suite["name"], plans, cells, outcomes, todo, store, dry_run=arguments.dry_run,
+                     verbose=arguments.verbose)
         return EXIT_DONE
-    if todo and not arguments.collect:
-        outcomes |= _run(todo, store, arguments)
-    return _report(plan, outcomes, store, arguments.quiet, started)
+    with _tracker(suite["name"], plans, outcomes, todo, store, arguments) as tracker:
+        if todo and not arguments.collect:
+            outcomes |= _run(todo, store, arguments, tracker)
+        if not arguments.collect:
+            _find_leaks(plans, store)
+        return _report(suite, plans, outcomes, store, tracker, arguments.quiet, started)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,11 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     what = parser.add_argument_group("what to run")
     what.add_argument("--suite", required=True, metavar="NAME|PATH",
                       help=f"one of {', '.join(configs.known('suites'))}, or a config file")
-    what.add_argument("--methods", type=_names, metavar="A,B", help="only these methods (default: the suite's)")
-    what.add_argument("--datasets", type=_names, metavar="A,B",
+    what.add_argument("--methods", type=names, metavar="A,B",
+                      help="only these methods, by name or by the path of a config (default: the suite's)")
+    what.add_argument("--datasets", type=names, metavar="A,B",
                       help="only these datasets, by name or by the path of a folder with images/ and masks/ (default: "
                       f"the profile's; known: {', '.join(known_datasets())})")
-    what.add_argument("--seeds", type=_numbers, metavar="0,1", help="seeds (default: the suite's, else 0)")
+    what.add_argument("--seeds", type=numbers, metavar="0,1", help="seeds (default: the suite's, else 0)")
     what.add_argument("--profile", choices=configs.known("profiles"),
                       help="how big a run is (default: paper with a GPU and data, else demo)")
     what.add_argument("--split", metavar="NAME|PATH",
@@ -87,14 +103,18 @@ def _parser() -> argparse.ArgumentParser:
                        help="folder of the datasets (default: $IRSTD_DATA_ROOT, else data)")
     where.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
                        help="records, checkpoints and reports (default: %(default)s)")
-    where.add_argument("--device", type=_device, default="auto", metavar="auto|cpu|cuda:N",
+    where.add_argument("--device", type=device, default="auto", metavar="auto|cpu|cuda:N",
                        help="(default: %(default)s: a GPU where there is one)")
     how = parser.add_argument_group("how")
-    how.add_argument("--jobs", type=_positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
-    how.add_argument("--timeout", type=_seconds, metavar="30m", help="end a cell after this time (s, m or h)")
+    how.add_argument("--jobs", type=positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
+    how.add_argument("--timeout", type=seconds, metavar="30m", help="end a cell after this time (s, m or h)")
     how.add_argument("--force", action="store_true", help="run finished cells again")
     how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
     how.add_argument("--fail-fast", action="store_true", help="start no further cell after a failure")
+    track = parser.add_argument_group("Weights & Biases")
+    track.add_argument("--wandb", choices=tracking.MODES,
+                       help="one run a cell (default: $WANDB_MODE; else online with a key of W&B, offline without)")
+    track.add_argument("--wandb-checkpoints", action="store_true", help="keep each chosen checkpoint as an artifact")
     look = parser.add_argument_group("look, do not run")
     look.add_argument("--list", action="store_true", help="print the cells and how each stands")
     look.add_argument("--dry-run", action="store_true", help="print what would run; with -v the resolved configs")
@@ -126,7 +146,26 @@ def _to_run(cells: Sequence[Cell], outcomes: dict, *, force: bool, retry_failed:
     return [cell for cell in cells if outcomes[cell.key].status in wanted]
 
 
-def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace) -> dict:
+def _tracker(name: str, plans: list[Plan], outcomes: dict, todo: list[Cell], store: RecordStore,
+             arguments: argparse.Namespace) -> contextlib.AbstractContextManager[tracking.Tracker | None]:
+    mode, explanation = ("disabled", "") if arguments.collect else tracking.choose_mode(arguments.wandb)
+    left = [] if mode == "disabled" else tracking.untracked(list(outcomes.values()), store)
+    if explanation and not arguments.quiet and (todo or left):
+        print(explanation)
+    if mode == "disabled" or not (todo or left):
+        return contextlib.nullcontext()
+    cells = list({cell.key: cell for plan in plans for cell in plan.cells}.values())
+    options = tracking.Options(mode, arguments.wandb_checkpoints, suite=plans[0].suite | {"name": name})
+    tracker = tracking.Tracker(cells, store, options)
+    waiting = {cell.key for cell in todo}
+    for outcome in left:
+        if outcome.key not in waiting:
+            tracker.hear(outcome.key, {"kind": "done"})
+    return tracker
+
+
+def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
+         tracker: tracking.Tracker | None) -> dict:
     from benchmark import schedule
     from benchmark.progress import Display
 
@@ -136,82 +175,77 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace) ->
         for cell in todo:
             store.discard_work(cell.key)
     with Display(todo, sys.stdout, quiet=arguments.quiet, verbose=arguments.verbose) as display:
-        return {outcome.key: outcome for outcome in schedule.run(todo, store, options, display.hear)}
+
+        def hear(cell: Cell, event: dict) -> None:
+            display.hear(cell, event)
+            if tracker is not None:
+                tracker.hear(cell.key, event)
+
+        return {outcome.key: outcome for outcome in schedule.run(todo, store, options, hear)}
 
 
-def _report(plan: Plan, outcomes: dict, store: RecordStore, quiet: bool, started: float) -> int:
+def _find_leaks(plans: list[Plan], store: RecordStore) -> None:
+    # The one thing that a leakage table needs besides records; the data are here now, and may not be later.
+    cells = [cell for plan in plans if plan.suite["kind"] == "leakage" for cell in plan.cells]
+    from benchmark.datasets.leaks import keep_leaks
+
+    for cell in {cell.data_fingerprint: cell for cell in cells}.values():
+        source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
+        keep_leaks(store.root, source, cell.data_fingerprint)
+
+
+def _report(suite: dict, plans: list[Plan], outcomes: dict, store: RecordStore, tracker: tracking.Tracker | None,
+            quiet: bool, started: float) -> int:
+    from benchmark.collect import finish
     from benchmark.progress import describe, duration, tally
-    from reports.build import build_report
+    from reports.build import FORMATS, build_report, build_reports
 
-    ordered = plan.ordered(outcomes)
-    written = build_report(SuiteResult(plan.suite, ordered), store.root / plan.suite["name"])
+    results = [finish(plan.suite, plan.ordered(outcomes), store.root) for plan in plans]
+    if "suites" in suite:
+        written = build_reports(results, store.root / suite["name"], suite["name"], suite["title"], FORMATS, store.root)
+    else:
+        written = build_report(results[0], store.root / suite["name"], FORMATS, store.root)
+    found = [outcome for plan in plans for outcome in (*plan.skipped, *(outcomes[cell.key] for cell in plan.cells))]
+    ordered = list({outcome.key: outcome for outcome in found}.values())
     failed = [outcome for outcome in ordered if outcome.status is Status.FAILED]
     for outcome in failed if not quiet else []:
         print(f"{outcome.key}  {describe(outcome)} → {store.folder(outcome.key) / 'cell.log'}")
+    for line in tracker.finish(written) if tracker is not None else []:
+        if not quiet:
+            print(line)
     complete = all(outcome.status in (Status.DONE, Status.SKIPPED) for outcome in ordered)
-    print(f"{plan.suite['name']} · {tally(ordered)} · {duration(time.monotonic() - started)} · "
+    print(f"{suite['name']} · {tally(ordered)} · {duration(time.monotonic() - started)} · "
           f"{' '.join(str(path) for path in written.values())}")
     return EXIT_DONE if complete else EXIT_INCOMPLETE
 
 
-def _print_head(plan: Plan, profile: str, reason: str, root: Path, store: RecordStore) -> None:
-    names = ", ".join(f"{dataset['name']} ({dataset['split']})" for dataset in plan.suite["datasets"])
-    print(f"{plan.suite['name']} · profile {profile} ({reason}) · {names} · data {root} · work {store.root}")
-    for note in plan.suite["notes"]:
+def _print_head(name: str, plans: list[Plan], profile: str, reason: str, root: Path, store: RecordStore) -> None:
+    datasets = dict.fromkeys(f"{dataset['name'].split('/')[0]} ({dataset['split']})" for plan in plans
+                             for dataset in plan.suite["datasets"])
+    print(f"{name} · profile {profile} ({reason}) · {', '.join(datasets)} · data {root} · work {store.root}")
+    for note in dict.fromkeys(note for plan in plans for note in plan.suite["notes"]):
         print(f"note: {note}")
 
 
-def _print_cells(plan: Plan, outcomes: dict, todo: list[Cell], store: RecordStore, *, dry_run: bool,
-                 verbose: bool) -> None:
+def _print_cells(name: str, plans: list[Plan], cells: list[Cell], outcomes: dict, todo: list[Cell],
+                 store: RecordStore, *, dry_run: bool, verbose: bool) -> None:
     import json
 
     from benchmark.progress import describe, tally
 
-    ids = {cell.key: cell for cell in plan.cells}
+    by_key = {cell.key: cell for cell in cells}
     running = {cell.key for cell in todo}
-    ordered: list[Outcome] = plan.ordered(outcomes)
+    found = {outcome.key: outcome for plan in plans for outcome in plan.skipped} | outcomes
+    ordered = [found[key] for key in dict.fromkeys(place.cell for plan in plans for place in plan.places)]
     for outcome in ordered:
         if dry_run and outcome.key not in running:
             continue
-        cell = ids.get(outcome.key)
+        cell = by_key.get(outcome.key)
         print(f"{cell.id if cell else '-' * 16}  {str(outcome.key):40}  {describe(outcome)}")
         if verbose and cell:
             print(json.dumps(cell.config, indent=2, ensure_ascii=False))
     verb = f"{len(todo)} would run" if dry_run else tally(ordered)
-    print(f"{plan.suite['name']} · {verb} · {store.root}")
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(number) for number in _names(text)]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected whole numbers like 0,1,2, got {text!r}") from error
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-    try:
-        return float(text[:-1]) * unit if unit else float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected a time like 90s, 30m or 6h, got {text!r}") from error
-
-
-def _device(text: str) -> str:
-    if text not in ("auto", "cpu") and not (text.startswith("cuda:") and text[5:].isdigit()):
-        raise argparse.ArgumentTypeError(f"expected auto, cpu or cuda:N, got {text!r}")
-    if text.startswith("cuda:") and int(text[5:]) >= len(provenance.gpus()):
-        raise ConfigError(f"--device {text}: this machine shows {len(provenance.gpus())} GPUs; use --device cpu")
-    return text
+    print(f"{name} · {verb} · {store.root}")
 
 
 if __name__ == "__main__":

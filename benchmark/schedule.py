@@ -23,6 +23,7 @@ from benchmark.suites import Cell
 PROJECT = Path(__file__).resolve().parents[1]
 PRELOAD = "benchmark.engine.preload"
 GRACE_SECONDS = 5.0
+TRAINED_FILE = "trained.json"  # of benchmark.engine.learned, which would import torch here
 
 Listener = Callable[[Cell, dict[str, Any]], None]
 
@@ -56,13 +57,17 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     Returns:
         One outcome for each cell that was started.
     """
-    context = _context()
+    processes = context()
     waiting, running, outcomes = list(cells), [], []
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
-                running.append(_start(context, waiting.pop(0), store, options))
-                listen(running[-1].cell, {"kind": "started"})
+                cell = _next(waiting, running, store)
+                if cell is None:
+                    break
+                waiting.remove(cell)
+                running.append(_start(processes, cell, store, options))
+                listen(cell, {"kind": "started"})
             for child in _wait(running):
                 _drain(child, listen)
                 if child.process.is_alive() and not _overdue(child, options.timeout):
@@ -76,26 +81,37 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
                     waiting.clear()
     finally:
         for child in running:
-            _end(child)
+            end(child.process)
     return outcomes
 
 
-def _context() -> Any:
-    context = multiprocessing.get_context("forkserver")
+def _next(waiting: list[Cell], running: list[_Child], store: RecordStore) -> Cell | None:
+    """The first cell that need not wait for the training of a running one; None where all must."""
+    busy = {child.cell.home or child.cell.key for child in running}
+    for cell in waiting:
+        home = cell.home or cell.key
+        if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
+            return cell
+    return None
+
+
+def context(*more: str) -> Any:
+    """Where child processes come from: a server that has imported the stack, and ``more`` modules, once."""
+    found = multiprocessing.get_context("forkserver")
     # The server is a fresh interpreter that does not inherit sys.path, and it ignores a preload it cannot import.
     paths = [str(PROJECT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    context.set_forkserver_preload([PRELOAD])
-    return context
+    found.set_forkserver_preload([PRELOAD, *more])
+    return found
 
 
-def _start(context: Any, cell: Cell, store: RecordStore, options: Options) -> _Child:
+def _start(processes: Any, cell: Cell, store: RecordStore, options: Options) -> _Child:
     from benchmark.child import main  # named by its module, so that the child finds it without this one's state
 
-    receiver, sender = context.Pipe(duplex=False)
-    threads = max(1, _cores() // options.jobs)
+    receiver, sender = processes.Pipe(duplex=False)
+    threads = max(1, cores() // options.jobs)
     arguments = (cell, str(store.root), sender, options.device, threads, options.command)
-    process = context.Process(target=main, args=arguments, name=cell.key.slot)
+    process = processes.Process(target=main, args=arguments, name=cell.key.slot)
     process.start()
     sender.close()
     return _Child(cell, process, receiver)
@@ -127,23 +143,24 @@ def _overdue(child: _Child, timeout: float | None) -> bool:
 def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
     cell = child.cell
     if child.process.is_alive():
-        _end(child)
+        end(child.process)
         child.ending = {"kind": "failed", "error": f"timed out after {options.timeout:.0f} s; what was trained is "
                         "kept, raise --timeout and use --retry-failed to go on"}
     child.process.join()
     _drain(child, lambda cell, event: None)
     record = store.get(cell.key)
     if child.ending == {"kind": "done"} and record is not None and record.id == cell.id:
-        return Outcome(cell.key, Status.DONE, record=record)
-    ending = child.ending or {"error": _describe_exit(child.process.exitcode)}
+        return Outcome(cell.key, Status.DONE, record=record, folder=store.folder(cell.key))
+    ending = child.ending or {"error": describe_exit(child.process.exitcode)}
     error = ending.get("error", "ended without leaving its record")
     previous = store.get_failure(cell.key)
     attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1
     store.put_failure(cell.key, Failure(cell.id, error, ending.get("traceback", ""), attempts))
-    return Outcome(cell.key, Status.FAILED, error)
+    return Outcome(cell.key, Status.FAILED, error, folder=store.folder(cell.key))
 
 
-def _describe_exit(code: int | None) -> str:
+def describe_exit(code: int | None) -> str:
+    """How a process ended that left no word."""
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         hint = " (often the system's answer to too little memory)" if name == "SIGKILL" else ""
@@ -151,13 +168,15 @@ def _describe_exit(code: int | None) -> str:
     return f"process ended with exit code {code} and no record"
 
 
-def _end(child: _Child) -> None:
-    child.process.terminate()
-    child.process.join(GRACE_SECONDS)
-    if child.process.is_alive():
-        child.process.kill()
-        child.process.join()
+def end(process: Any) -> None:
+    """End a process, by force where it does not go by itself."""
+    process.terminate()
+    process.join(GRACE_SECONDS)
+    if process.is_alive():
+        process.kill()
+        process.join()
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmark import configs, weights
+from benchmark import configs, grid, weights
 from benchmark.datasets.catalog import load_dataset_config, missing_reason, open_dataset
+from benchmark.datasets.corruption import STRENGTHS
 from benchmark.datasets.sample import SampleSource
 from benchmark.errors import ConfigError, unknown_name
+from benchmark.grid import Column, Place, Row
 from benchmark.records import CellKey, Outcome, Status
 
-# Keys that only say how the finished scores are counted; a training need not be repeated when they change.
-COUNTING_KEYS = ("evaluation",)
+# Keys that only say what is tested and how it is counted; a training need not be repeated when they change.
+COUNTING_KEYS = ("evaluation", "test")
+SYNTHETIC = "synth-sirst"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,20 @@ class Cell:
     """Where the data lies; not part of the identity, the fingerprint of the data is."""
     data_fingerprint: str
     weights_fingerprint: str = ""
+    home: CellKey | None = None
+    """The cell whose training this one shares; None and the own key mean the same."""
+    keep: tuple[str, ...] = ()
+    """Test images whose score maps a figure wants, besides the gallery's; not part of the identity."""
+
+    @property
+    def is_home(self) -> bool:
+        """Whether training, if any, is this cell's own."""
+        return self.home in (None, self.key)
+
+    @property
+    def test_fingerprint(self) -> str:
+        """Fingerprint of the data that is tested."""
+        return self.config.get("test", {}).get("fingerprint", self.data_fingerprint)
 
     @property
     def id(self) -> str:
@@ -45,8 +62,7 @@ class Cell:
         return self._hash({name: value for name, value in self.config.items() if name not in COUNTING_KEYS})
 
     def _hash(self, config: dict[str, Any]) -> str:
-        content = [config, self.data_fingerprint, self.weights_fingerprint]
-        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
+        return identity([config, self.data_fingerprint, self.weights_fingerprint])
 
 
 @dataclass(frozen=True)
@@ -70,15 +86,19 @@ class Plan:
 
     suite: dict[str, Any]
     cells: list[Cell]
+    """Each once, whatever number of places it fills."""
     skipped: list[Outcome]
+    places: list[Place]
 
     def ordered(self, outcomes: dict[CellKey, Outcome]) -> list[Outcome]:
-        """Outcomes of all cells in the order of the suite, the skipped ones included."""
+        """Outcomes at all places of the suite's grid, in its order, the skipped ones included."""
         found = {outcome.key: outcome for outcome in self.skipped} | outcomes
-        suite = self.suite
-        keys = [CellKey(method["name"], dataset["name"], dataset["split"], suite["profile"], seed)
-                for dataset in suite["datasets"] for method in suite["methods"] for seed in suite["seeds"]]
-        return [found[key] for key in keys if key in found]
+        return [found[place.cell].shown_as(place.shown) for place in self.places if place.cell in found]
+
+
+def identity(content: Any) -> str:
+    """16 hex digits over JSON content, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]
 
 
 def load_suite(name_or_path: str) -> dict[str, Any]:
@@ -89,12 +109,12 @@ def load_suite(name_or_path: str) -> dict[str, Any]:
     """
     path = Path(name_or_path)
     content = configs.load_file(path) if path.suffix == ".py" else configs.load("suites", name_or_path)
-    suite = content.get("suite")
-    required, optional = {"name", "title", "metrics", "methods"}, {"published", "datasets", "seeds", "notes", "labels"}
-    if not isinstance(suite, dict) or not required <= suite.keys() or not suite.keys() <= required | optional:
-        raise ConfigError(f"{name_or_path}: a suite is a dict with {', '.join(sorted(required))} and optionally "
-                          f"{', '.join(sorted(optional))}")
-    return suite
+    return grid.check_suite(content.get("suite"), name_or_path)
+
+
+def members(suite: dict[str, Any]) -> list[dict[str, Any]]:
+    """The suites that a suite of suites names, or the suite alone."""
+    return [load_suite(name) for name in suite["suites"]] if "suites" in suite else [suite]
 
 
 def expand(suite: dict[str, Any], selection: Selection) -> Plan:
@@ -104,57 +124,180 @@ def expand(suite: dict[str, Any], selection: Selection) -> Plan:
         ConfigError: For unknown methods, datasets, splits, protocols or overrides; nothing is planned then.
         DataError: When the split lists of a present dataset are inconsistent, or no dataset is present at all.
     """
+    return expand_all([suite], selection)[0]
+
+
+def expand_all(suites: Sequence[dict[str, Any]], selection: Selection) -> list[Plan]:
+    """The plans of several suites; names of methods and overrides must fit one of them, not each.
+
+    Suites that have none of the wanted methods are left out.
+
+    Raises:
+        ConfigError, DataError: As ``expand``.
+    """
+    chosen = [(suite, selection if len(suites) == 1 else replace(selection, methods=_own_methods(suite, selection)))
+              for suite in suites]
+    if selection.methods is not None and not any(own.methods for _, own in chosen):
+        raise ConfigError(unknown_name("method", selection.methods[0], configs.known("methods")))
+    builders = [_Builder(lay_out(suite, own), own) for suite, own in chosen if own.methods is None or own.methods]
+    plans = [builder.plan() for builder in builders]
+    absent = [reason for builder in builders for reason in builder.absent]
+    if absent and not any(plan.cells for plan in plans):
+        raise ConfigError(f"no dataset to run on: {absent[0]}")
+    configs.check_overrides(selection.overrides, [layers for builder in builders for layers in builder.merged])
+    return plans
+
+
+def _own_methods(suite: dict[str, Any], selection: Selection) -> list[str] | None:
+    if selection.methods is None:
+        return None
+    own = {name for entry in suite["methods"]
+           for name in ([entry] if isinstance(entry, str) else [entry["name"], entry["base"]])}
+    return [name for name in selection.methods if name in own]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A suite under a selection: its grid, before anybody looks at data."""
+
+    suite: dict[str, Any]
+    profile: dict[str, Any]
+    rows: list[Row]
+    columns: list[Column]
+    seeds: list[int]
+    protocol: str
+    recipe: str
+    datasets: dict[str, tuple[dict[str, Any], str]]
+    """Config and split by name."""
+
+    @property
+    def kind(self) -> str:
+        """One of ``grid.SUITE_KINDS``."""
+        return self.suite.get("kind", "grid")
+
+    def places(self) -> list[tuple[Place, Row, Column]]:
+        """Every place of the grid with its row and column: columns outermost, seeds innermost."""
+        splits = {name: split for name, (_, split) in self.datasets.items()}
+        planned = self.profile["profile"]["name"]
+        return [(grid.place(row, column, splits, planned, seed, self.protocol), row, column)
+                for column in self.columns for row in self.rows for seed in self.seeds]
+
+    def describe(self) -> dict[str, Any]:
+        """The suite as reports read it (``SuiteResult.suite``)."""
+        planned = self.profile["profile"]
+        return {
+            "name": self.suite["name"], "title": self.suite["title"], "published": self.suite.get("published"),
+            "kind": self.kind, "metrics": self.suite["metrics"],
+            "methods": [row.describe() for row in self.rows],
+            "datasets": [column.describe() for column in self.columns],
+            "seeds": self.seeds, "profile": planned["name"], "profile_title": planned["title"],
+            "protocol": self.protocol, "recipe": self.recipe,
+            "row_head": grid.ROW_HEADS.get(self.kind, "Type"),
+            "ranked": self.kind in ("grid", "average", "cross", "scr"),
+            "figures": self.suite.get("figures"), "images": self.suite.get("images", {}), "notes": self.notes(),
+        }
+
+    def notes(self) -> list[str]:
+        """What the profile and the suite have to say on every table."""
+        return list(self.profile["profile"].get("notes", ())) + list(self.suite.get("notes", ()))
+
+
+def lay_out(suite: dict[str, Any], selection: Selection) -> Layout:
+    """The suite's grid under the selection. Raises ``ConfigError`` for unknown names."""
     profile = configs.load("profiles", selection.profile)
     planned = profile["profile"]
-    names = list(selection.methods or suite["methods"])
-    for name in names:
-        if name not in suite["methods"] and name not in configs.known("methods"):
-            raise ConfigError(unknown_name("method", name, {*suite["methods"], *configs.known("methods")}))
-    methods = {name: configs.load("methods", name) if name in configs.known("methods") else None for name in names}
-    wanted = selection.datasets or suite.get("datasets") or planned["datasets"]
-    datasets = [load_dataset_config(name) for name in wanted]
-    seeds = list(selection.seeds if selection.seeds is not None else suite.get("seeds") or planned["seeds"])
-    cells: list[Cell] = []
-    skipped: list[Outcome] = []
-    described, absent_reasons, merged = [], [], []
-    for dataset in datasets:
-        split = _choose_split(dataset, selection.split, planned["split"])
-        described.append({"name": dataset["name"], "title": dataset["title"], "real": dataset["real"], "split": split})
-        absent = missing_reason(dataset, selection.data_root)
-        absent_reasons += [absent] if absent else []
-        for name, seed in ((name, seed) for name in names for seed in seeds):
-            key = CellKey(name, dataset["name"], split, planned["name"], seed)
-            if methods[name] is None:
-                skipped.append(Outcome(key, Status.SKIPPED, "not implemented in this version"))
-            elif absent:
-                skipped.append(Outcome(key, Status.SKIPPED, absent))
-            else:
-                layers = configs.merge(profile=profile, method=methods[name], dataset=dataset, split=split, seed=seed,
-                                       protocol=selection.protocol, recipe=selection.recipe)
-                merged.append(layers)
-                cell, reason = _cell(key, configs.compose(layers, selection.overrides), selection.data_root)
-                if cell is None:
-                    skipped.append(Outcome(key, Status.SKIPPED, reason))
-                else:
-                    cells.append(cell)
-    if absent_reasons and not cells:
-        raise ConfigError(f"no dataset to run on: {absent_reasons[0]}")
-    configs.check_overrides(selection.overrides, merged)
-    resolved = {
-        "name": suite["name"], "title": suite["title"], "published": suite.get("published"),
-        "metrics": suite["metrics"],
-        "methods": [_describe(suite, name, methods[name]) for name in names],
-        "datasets": described, "seeds": seeds, "profile": planned["name"], "profile_title": planned["title"],
-        "protocol": selection.protocol or profile["evaluation"]["protocol"],
-        "recipe": selection.recipe or planned["recipe"],
-        "notes": list(planned.get("notes", ())) + list(suite.get("notes", ())) + _notes(cells),
-    }
-    return Plan(resolved, cells, skipped)
+    datasets = [load_dataset_config(name) for name in selection.datasets or _datasets(suite, planned["datasets"])]
+    if suite.get("kind") == "scr":  # only there the ratio is set
+        datasets = [one for one in datasets if one["layout"] == "synthetic"] or [load_dataset_config(SYNTHETIC)]
+        selection = replace(selection, split=None)
+    described = [(dataset, choose_split(dataset, selection.split, planned["split"])) for dataset in datasets]
+    return Layout(
+        suite=suite, profile=profile, rows=grid.rows_of(suite, selection.methods, datasets),
+        columns=grid.columns_of(suite.get("kind", "grid"), described),
+        seeds=list(selection.seeds if selection.seeds is not None else suite.get("seeds") or planned["seeds"]),
+        protocol=selection.protocol or profile["evaluation"]["protocol"], recipe=selection.recipe or planned["recipe"],
+        datasets={dataset["name"]: (dataset, split) for dataset, split in described},
+    )
 
 
-def _cell(key: CellKey, config: dict[str, Any], root: Path) -> tuple[Cell | None, str]:
+class _Builder:
+    """Cells of places, each built once."""
+
+    def __init__(self, layout: Layout, selection: Selection) -> None:
+        self.layout, self.selection, self.root = layout, selection, selection.data_root
+        self.cells: dict[CellKey, Cell] = {}
+        self.skipped: list[Outcome] = []
+        self.absent: list[str] = []
+        self.merged: list[dict[str, Any]] = []
+        self.opened: dict[str, tuple[SampleSource, str]] = {}
+
+    def plan(self) -> Plan:
+        """The suite's plan."""
+        places = self.layout.places()
+        for place, row, column in places:
+            self.add(place, row, column)
+        cells = list(self.cells.values())
+        suite = self.layout.describe() | {
+            "notes": self.layout.notes() + _notes(cells, {row.method: row.title for row in self.layout.rows})}
+        return Plan(suite, cells, self.skipped, [place for place, _, _ in places])
+
+    def add(self, place: Place, row: Row, column: Column) -> None:
+        """Plan the cell of a place, or note why it cannot run."""
+        if place.cell in self.cells or any(outcome.key == place.cell for outcome in self.skipped):
+            return
+        trained, split = self.layout.datasets.get(row.train or "", (column.dataset, column.split))
+        absent = [reason for dataset in (trained, column.dataset) if (reason := missing_reason(dataset, self.root))]
+        self.absent += absent
+        if row.config is None or absent:
+            reason = "not implemented in this version" if row.config is None else absent[0]
+            self.skipped.append(Outcome(place.cell, Status.SKIPPED, reason))
+            return
+        layers = configs.merge(profile=self.layout.profile, method=row.config, dataset=trained, split=split,
+                               seed=place.cell.seed, protocol=row.protocol or self.selection.protocol,
+                               recipe=self.selection.recipe, settings=row.settings)
+        self.merged.append(layers)
+        config = configs.compose(layers, self.selection.overrides)
+        condition = self._condition(place, row, column)
+        if condition:
+            config["test"] = condition
+        keep = tuple(self.layout.suite.get("images", {}).get(column.dataset["name"], ()))
+        cell, reason = _cell(place, config, self.root, self._open(config["dataset"], config["split"], place.cell.seed),
+                             keep)
+        if cell is None:
+            self.skipped.append(Outcome(place.cell, Status.SKIPPED, reason))
+        else:
+            self.cells[place.cell] = cell
+
+    def _condition(self, place: Place, row: Row, column: Column) -> dict[str, Any]:
+        # What is tested, where it is not the test part of the set that was trained on.
+        condition: dict[str, Any] = {}
+        if row.train not in (None, column.dataset["name"]) or column.scr is not None:
+            layers = configs.merge(profile=self.layout.profile, method=row.config, dataset=column.dataset,
+                                   split=column.split, seed=place.cell.seed, protocol=None)
+            dataset = configs.compose(layers, self.selection.overrides)["dataset"]
+            if column.scr is not None:
+                dataset["scr"] = [column.scr, column.scr]
+            _, fingerprint = self._open(dataset, column.split, place.cell.seed)
+            condition |= {"dataset": dataset, "split": column.split, "fingerprint": fingerprint}
+        if row.corruption and column.severity:
+            # with its strength, so that another one is another cell
+            condition["corruption"] = {"kind": row.corruption, "severity": column.severity,
+                                       "strength": STRENGTHS[row.corruption][column.severity - 1]}
+        return condition
+
+    def _open(self, dataset: dict[str, Any], split: str, seed: int) -> tuple[SampleSource, str]:
+        # a robustness suite asks for the same source and fingerprint dozens of times
+        name = json.dumps([dataset, split, seed], sort_keys=True)
+        if name not in self.opened:
+            source = open_dataset(dataset, self.root, split, seed)
+            self.opened[name] = (source, source.fingerprint())
+        return self.opened[name]
+
+
+def _cell(place: Place, config: dict[str, Any], root: Path, opened: tuple[SampleSource, str],
+          keep: tuple[str, ...]) -> tuple[Cell | None, str]:
     # the cell, or None and the reason why it cannot run
-    source = open_dataset(config["dataset"], root, config["split"], config["seed"])
+    key, (source, data_fingerprint) = place.cell, opened
     for part in ("train", "test") if config["method"]["trainable"] else ("test",):
         if not source.ids(part):
             raise ConfigError(f"{key.dataset}: split {config['split']!r} has no {part} images, {key.method} needs them")
@@ -166,22 +309,21 @@ def _cell(key: CellKey, config: dict[str, Any], root: Path) -> tuple[Cell | None
     if "selection" in config and config["selection"] not in configs.SELECTIONS:
         raise ConfigError(unknown_name("selection", config["selection"], configs.SELECTIONS))
     fingerprint, reason = weights.resolve(config)
-    return (None, reason) if reason else (Cell(key, config, str(root), source.fingerprint(), fingerprint), "")
+    if reason:
+        return None, reason
+    return Cell(key, config, str(root), data_fingerprint, fingerprint, place.home, keep), ""
 
 
-def _notes(cells: list[Cell]) -> list[str]:
+def _notes(cells: list[Cell], titles: dict[str, str]) -> list[str]:
     # What a reader of the results would otherwise find out from a record: said at the start and in the report.
-    notes = []
-    for method in dict.fromkeys(cell.key.method for cell in cells):
-        own = [cell for cell in cells if cell.key.method == method]
-        starts = {name: value for name, value in own[0].config.get("weights", {}).items() if name.endswith("_weights")}
-        if "random" in starts.values():
-            notes.append(f"{method} starts from {', '.join(f'{name}: {value}' for name, value in starts.items())}.")
-        for dataset, cell in {cell.key.dataset: cell for cell in own if cell.config["method"].get("text")}.items():
-            source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
-                                  cell.config["seed"])
-            notes += [f"{method} on {dataset}: {note}" for note in _text_notes(source)]
-    return notes
+    starts = {titles[cell.key.method]: cell.config.get("weights", {}) for cell in cells}
+    notes: dict[str, list[str]] = {}
+    for cell in {(cell.key.method, cell.key.dataset.split("+")[0]): cell for cell in cells
+                 if cell.config["method"].get("text") and "test" not in cell.config}.values():
+        source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
+        for note in _text_notes(source):
+            notes.setdefault(f"on {cell.key.dataset.split('+')[0]}: {note}", []).append(titles[cell.key.method])
+    return random_starts(starts) + [f"{', '.join(dict.fromkeys(methods))} {note}" for note, methods in notes.items()]
 
 
 def _text_notes(source: SampleSource) -> list[str]:
@@ -194,16 +336,27 @@ def _text_notes(source: SampleSource) -> list[str]:
                      "dataset's template)."] if without else [])
 
 
-def _choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:
+def random_starts(weights: dict[str, dict[str, Any]]) -> list[str]:
+    """One line for each set of starting weights with a random part, naming the methods; ``weights`` by title."""
+    lines: dict[str, list[str]] = {}
+    for title, own in weights.items():
+        parts = {name: value for name, value in own.items() if name.endswith("_weights")}
+        if "random" in parts.values():
+            lines.setdefault(", ".join(f"{name}: {value}" for name, value in parts.items()), []).append(title)
+    return [f"{', '.join(titles)} {'starts' if len(titles) == 1 else 'start'} from {what}."
+            for what, titles in lines.items()]
+
+
+def choose_split(dataset: dict[str, Any], asked: str | None, preferred: str) -> str:
+    """The split asked for; else the profile's where the dataset offers it, else the dataset's own."""
     if asked is not None:
         return asked  # checked when the dataset is opened, which knows its lists
     offered = {"paper", *dataset.get("splits", {})} if dataset["layout"] == "folder" else {dataset["default_split"]}
     return preferred if preferred in offered else dataset["default_split"]
 
 
-def _describe(suite: dict[str, Any], name: str, config: dict[str, Any] | None) -> dict[str, Any]:
-    if config is None:
-        title, kind = suite.get("labels", {}).get(name, (name, ""))
-        return {"name": name, "title": title, "type": kind, "reconstruction": False}
-    method = config["method"]
-    return {field: method[field] for field in ("name", "title", "type", "reconstruction")}
+def _datasets(suite: dict[str, Any], offered: Sequence[str]) -> list[str]:
+    # A suite's own datasets as far as the profile has them, or nobody needs to fetch them; else the profile's.
+    wanted = [name for name in suite.get("datasets", ())
+              if name in offered or load_dataset_config(name)["layout"] == "synthetic"]
+    return wanted or list(offered)

@@ -7,6 +7,7 @@ paper's ablations: SAM + CLIP is plain CLIP prompts with SAM's decoder.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from typing import Any
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from baselines.score_maps import at_count_shape, attach_scores
 from models.cg_sam import mask_decoders  # noqa: F401  - registers what configs name
-from models.cg_sam.maps import Decoded
+from models.cg_sam.maps import Decoded, at_input_size
 from models.cg_sam.sam import SAM
 from models.frozen import TrainedStateOnly
 from models.losses import mask_loss
@@ -27,6 +28,8 @@ from models.sr_clip import prompts as prompt_kinds  # noqa: F401  - likewise
 from models.sr_clip.clip import FrozenCLIP, ImageFeatures, weights_name
 
 NO_CAPTION = "a photo of a scene"
+PROMPTS = ("SRCLIPPrompts", "CLIPPrompts", "CoOpPrompts", "NoPrompts")
+DECODERS = ("CGSAMDecoder", "SAMDecoder", "HQSAMDecoder")
 
 
 @MODELS.register_module()
@@ -44,8 +47,8 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
         clip: Config of ``FrozenCLIP``.
         prompts: Config of ``SRCLIPPrompts``, ``CLIPPrompts``, ``CoOpPrompts`` or ``NoPrompts``.
         decoder: Config of ``CGSAMDecoder``, ``SAMDecoder`` or ``HQSAMDecoder``.
-        loss: Weights ``bce`` and ``dice`` of the mask loss on J and ``degraded`` of the same loss on I. The paper gives
-            the MMD loss alone; these are chosen here.
+        loss: Weights ``bce`` and ``dice`` of the mask loss on J, ``positive`` of target pixels in it, and ``degraded``
+            of the same loss on I. The paper gives the MMD loss alone; these are chosen here.
         autocast: ``'bfloat16'`` or ``'float16'`` to run the network in; None for float32. Eq. 14 and losses stay in
             float32 either way.
     """
@@ -54,13 +57,13 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
                  loss: dict[str, float] | None = None, autocast: str | None = None,
                  data_preprocessor: dict[str, Any] | None = None, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.loss_weights = {"bce": 1.0, "dice": 1.0, "degraded": 0.5} | (loss or {})
+        self.loss_weights = {"bce": 1.0, "dice": 1.0, "positive": 1.0, "degraded": 0.5} | (loss or {})
         self.autocast = None if autocast is None else getattr(torch, autocast)
         self.sam = SAM(**sam)
         needs_clip = MODELS.get(prompts["type"]).needs_clip
         self.clip: FrozenCLIP | None = MODELS.build(clip) if needs_clip else None
-        self.prompts = MODELS.build(prompts | dict(clip=self.clip))
-        self.decoder = MODELS.build(decoder | dict(early_channels=self.sam.early_channels))
+        self.prompts = MODELS.build(_fitting(prompts, PROMPTS) | dict(clip=self.clip))
+        self.decoder = MODELS.build(_fitting(decoder, DECODERS) | dict(early_channels=self.sam.early_channels))
         self.sam.load_decoder(self.decoder)
         names = {"sam_weights": self.sam.checkpoint or "random",
                  "clip_weights": weights_name(self.clip) if self.clip else "none"}
@@ -98,7 +101,7 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
         """``loss_mask`` on J, ``loss_degraded`` on I where the decoder gives it, ``loss_mmd`` where prompts do."""
         decoded, losses = self.run_network(inputs, data_samples)
         mask = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).to(inputs.device)
-        weights = {name: self.loss_weights[name] for name in ("bce", "dice")}
+        weights = {name: self.loss_weights[name] for name in ("bce", "dice", "positive")}
         losses["loss_mask"] = mask_loss(self._at_input_size(decoded.logits, inputs), mask, **weights)
         if "degraded" in decoded.parts and self.loss_weights["degraded"]:
             degraded = self._at_input_size(decoded.parts["degraded"], inputs)
@@ -137,11 +140,7 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
         return cosines.squeeze(-1).unflatten(1, self.clip.grid)
 
     def _at_input_size(self, logits: Tensor, inputs: Tensor) -> Tensor:
-        height, width = inputs.shape[-2:]
-        multiple = self.sam.size_multiple
-        padded = (height + -height % multiple, width + -width % multiple)
-        logits = F.interpolate(logits.float(), size=padded, mode="bilinear", align_corners=False)
-        return logits[..., :height, :width]
+        return at_input_size(logits, inputs.shape[-2:], self.sam.size_multiple)
 
     def _forward(self, inputs: Tensor, data_samples: list[Any] | None = None) -> Tensor:
         return self.logits(inputs, data_samples)
@@ -153,3 +152,11 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
     def encode_decode(self, inputs: Tensor, batch_data_samples: list[Any] | None = None) -> Tensor:
         """Logits of J, the name that mmseg's tools call."""
         return self.logits(inputs, batch_data_samples)
+
+
+def _fitting(config: dict[str, Any], kinds: tuple[str, ...]) -> dict[str, Any]:
+    # So that naming another kind is all that an ablation takes: arguments that only its siblings have are left out, and
+    # those that no kind has are for the constructor to refuse.
+    known = {kind: set(inspect.signature(MODELS.get(kind)).parameters) for kind in kinds}
+    own, others = known[config["type"]], set().union(*known.values())
+    return {name: value for name, value in config.items() if name == "type" or name in own or name not in others}

@@ -11,24 +11,31 @@ from typing import Any
 
 from benchmark.records import SuiteResult
 from reports.latex import to_latex
-from reports.tables import NOT_RUN, STYLES, Row, Table, Value, metric_head
+from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text, metric_head
+from reports.origin import recipe_of
+from reports.tables import TIED, Row, Table, Value
 
 __all__ = ["to_csv", "to_json", "to_latex", "to_markdown"]
 
 CSV_FIELDS = ("method", "title", "type", "reconstruction", "dataset", "real", "metric", "text", "value", "low", "high",
-              "spread", "unit", "n_seeds", "seeds", "status", "reason", "weights", "epochs", "epoch", "selection",
-              "device", "split", "protocol", "profile", "commit", "dirty", "data", "records", "notes")
+              "spread", "unit", "best", "difference", "difference_low", "difference_high", "p_holm", "n_seeds", "seeds",
+              "status", "reason", "weights", "recipe", "epochs", "epoch", "selection", "device", "split", "protocol",
+              "profile", "commit", "dirty", "data", "records", "notes")
 ORIGIN_HEAD = {"method": "Method", "dataset": "Dataset", "seed": "Seed", "data": "Data", "weights": "Weights",
-               "epochs": "Epoch", "device": "Device", "commit": "Commit", "finished": "Finished (UTC)", "id": "Cell"}
+               "recipe": "Recipe", "epochs": "Epoch", "device": "Device", "commit": "Commit",
+               "finished": "Finished (UTC)", "id": "Cell"}
 MARKDOWN_ESCAPES = str.maketrans({character: f"\\{character}" for character in "\\|*_`[]$~"}
                                  | {"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def to_markdown(table: Table) -> str:
-    """GitHub-flavoured Markdown: notes, the table, footnotes, the paper's figures apart, and the provenance."""
+def to_markdown(table: Table, figures: Iterable[dict[str, str]] = ()) -> str:
+    """GitHub-flavoured Markdown: notes, the table, footnotes, the paper's figures apart, and the provenance.
+
+    Of ``figures`` (as ``draw_figures`` gives them) those that could not be drawn are told with their reasons.
+    """
     lines = [f"# {_md(table.title)}", ""]
     lines += [line for note in table.notes for line in (f"> **{_md(note)}**", "")]
-    lines += _md_head(["Method", "Type", *(f"{dataset['title']} {metric_head(metric)}"
+    lines += _md_head(["Method", table.row_head, *(f"{dataset['title']} {metric_head(metric)}"
                                           for dataset, metric in table.columns())], text_columns=2)
     for row in table.rows:
         cells = [_md_value(row.values[dataset["name"], metric]) for dataset, metric in table.columns()]
@@ -36,10 +43,15 @@ def to_markdown(table: Table) -> str:
     lines += ["", _md(table.caption)]
     if table.footnotes:
         lines += ["", *(f"{number}. {_md(text)}" for number, text in enumerate(table.footnotes, start=1))]
-    if any(row.reconstruction for row in table.rows):
-        lines += ["", "† reconstruction: no official code or full text."]
+    for mark, text in table.daggers().items():
+        lines += ["", f"{mark} {_md(text)}"]
+    if table.compared():
+        lines += _md_compared(table)
     if table.published:
         lines += _md_published(table)
+    for figure in figures:
+        if not figure["file"]:
+            lines += ["", f"Figure {_md(figure['name'])}: {_md(figure['caption'])}"]
     if table.origins:
         lines += ["", "## Where the numbers come from", "", *_md_head(list(ORIGIN_HEAD.values()), len(ORIGIN_HEAD))]
         lines += [_md_row([_md(str(origin[name])) for name in ORIGIN_HEAD]) for origin in table.origins]
@@ -76,15 +88,18 @@ def _csv_row(row: Row, dataset: dict[str, Any], metric: str, table: Table, resul
     outcomes = [outcome for outcome in result.outcomes
                 if (outcome.key.method, outcome.key.dataset) == (row.method, dataset["name"])]
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
-    suite = result.suite
+    suite, compared = result.suite, value.comparison or {}
     return {
         "method": row.method, "title": row.title, "type": row.type, "reconstruction": row.reconstruction,
         "dataset": dataset["name"], "real": dataset["real"], "metric": metric, "text": value.text,
         "value": value.value, "low": value.low, "high": value.high, "spread": value.spread,
         "unit": STYLES[metric].unit, "n_seeds": len(value.seeds),
+        "best": compared.get("best"), "difference": compared.get("difference"), "difference_low": compared.get("low"),
+        "difference_high": compared.get("high"), "p_holm": compared.get("p_holm"),
         "seeds": _joined(value.seeds), "status": _joined(outcome.status.value for outcome in outcomes),
         "reason": "" if value.note is None else table.footnotes[value.note - 1],
         "weights": _joined(record.provenance.get("weights", {}).get("kind", "") for record in records),
+        "recipe": _joined(recipe_of(record) for record in records if record.training),
         "epochs": _joined((record.training or {}).get("epochs", "") for record in records),
         "epoch": _joined((record.training or {}).get("epoch", "") for record in records),
         "selection": _joined((record.training or {}).get("selection", "") for record in records),
@@ -115,7 +130,7 @@ def _md_head(names: list[str], text_columns: int) -> list[str]:
 
 
 def _md_title(row: Row) -> str:
-    return _md(row.title) + "†" * row.reconstruction + _md_notes(row.notes)
+    return _md(row.title) + row.marks + _md_notes(row.notes)
 
 
 def _md_notes(numbers: Iterable[int]) -> str:
@@ -125,8 +140,19 @@ def _md_notes(numbers: Iterable[int]) -> str:
 
 def _md_value(value: Value) -> str:
     shown = {1: f"**{value.text}**", 2: f"<u>{value.text}</u>"}.get(value.rank, value.text)
+    shown += f" {TIED}" * value.tied
     shown += _md_notes(() if value.note is None else (value.note,))
     return f"{shown}<br><sub>{value.interval}</sub>" if value.interval else shown
+
+
+def _md_compared(table: Table) -> list[str]:
+    head = ["Method", "Dataset", *(f"{STYLES[metric].title}, {STYLES[metric].unit}".rstrip(", ")
+                                   for metric in table.metrics)]
+    lines = ["", "## Against the best of each column", "", *_md_head(head, text_columns=2)]
+    for row, dataset, own in table.compared():
+        lines.append(_md_row([_md(row.title), _md(dataset["title"]),
+                              *(_md(compared_text(own.get(metric), metric)) for metric in table.metrics)]))
+    return [*lines, "", COMPARED_RULE]
 
 
 def _md_published(table: Table) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from benchmark.records import Record, SuiteResult
 
 UNKNOWN = "–"
+AUTHORS = "authors'"
 
 
 def origins(result: SuiteResult) -> list[dict[str, Any]]:
@@ -17,10 +18,32 @@ def origins(result: SuiteResult) -> list[dict[str, Any]]:
     Texts that a record lacks are ``UNKNOWN``. ``config`` is a hash of the resolved config alone, ``id`` one of config,
     data and starting weights together.
     """
-    methods = {method["name"]: method["title"] for method in result.suite["methods"]}
-    datasets = {dataset["name"]: dataset for dataset in result.suite["datasets"]}
+    methods = {method["name"]: row_title(method, result.suite) for method in result.suite["methods"]}
+    datasets = {dataset["name"]: dataset for dataset in result.suite.get("parts", result.suite["datasets"])}
     return [_origin(record, methods[record.key.method], datasets[record.key.dataset], result.suite["protocol"])
-            for record in result.records()]
+            for record in result.cell_records()]
+
+
+def place_origins(result: SuiteResult) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """The same for each place of the table that has a value, by (row, column), seeds together."""
+    datasets = {dataset["name"]: dataset for dataset in result.suite["datasets"]}
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for record in result.records():
+        origin = _origin(record, record.key.method, datasets[record.key.dataset], result.suite["protocol"])
+        found.setdefault((record.key.method, record.key.dataset), []).append(origin)
+    return found
+
+
+def full_title(dataset: dict[str, Any]) -> str:
+    """Title of a column outside its table: with its dataset."""
+    own, title = dataset.get("dataset", ""), dataset["title"]
+    return title if own in title else f"{own}, {title}"
+
+
+def row_title(method: dict[str, Any], suite: dict[str, Any]) -> str:
+    """Title of a row outside its table: with its type where that tells rows of one method apart."""
+    head = suite.get("row_head", "Type")
+    return method["title"] if head in ("Type", "Test images") else f"{method['title']} ({method['type']})"
 
 
 def commit_of(record: Record) -> str:
@@ -34,15 +57,32 @@ def newest_date(result: SuiteResult) -> str:
     return max((record.provenance.get("finished", "")[:10] for record in result.records()), default="")
 
 
+def recipe_of(record: Record) -> str:
+    """Whose recipe trained the cell: the method's authors' or the common one; unknown of what is not trained."""
+    return record.config.get("recipe", AUTHORS) if record.training else UNKNOWN
+
+
+def has_random_part(record: Record) -> bool:
+    """Whether a part of the method that may be pre-trained started from random weights."""
+    weights = record.provenance.get("weights", {})
+    return any(value == "random" for name, value in weights.items() if name.endswith("_weights"))
+
+
+def _weights(weights: dict[str, Any]) -> str:
+    named = [f"{name.removesuffix('_weights')} {value}" for name, value in weights.items() if name.endswith("_weights")]
+    shown = " ".join(filter(None, [weights.get("kind"), weights.get("name")]))
+    return (f"{shown}: {', '.join(named)}" if named else shown) or UNKNOWN
+
+
 def _origin(record: Record, method: str, dataset: dict[str, Any], protocol: str) -> dict[str, Any]:
     origin = record.provenance
     data, weights = origin.get("data", {}), origin.get("weights", {})
     return {
-        "method": method, "dataset": dataset["title"], "data": "real" if data.get("real", dataset["real"])
-        else "synthetic", "split": record.key.split, "seed": record.key.seed, "id": record.id,
-        "config": _hash(record.config), "fingerprint": data.get("fingerprint") or UNKNOWN,
+        "method": method, "dataset": full_title(dataset), "data": "real" if data.get("real", dataset["real"])
+        else "synthetic", "split": record.config.get("split", record.key.split), "seed": record.key.seed,
+        "id": record.id, "config": _hash(record.config), "fingerprint": data.get("fingerprint") or UNKNOWN,
         "protocol": record.config.get("evaluation", {}).get("protocol", protocol),
-        "weights": " ".join(filter(None, [weights.get("kind"), weights.get("name")])) or UNKNOWN,
+        "weights": _weights(weights), "recipe": recipe_of(record),
         "epochs": _epochs(record.training), "device": origin.get("device") or UNKNOWN, "commit": commit_of(record),
         "machine": _machine(record), "software": _software(record),
         "started": origin.get("started") or UNKNOWN, "finished": origin.get("finished") or UNKNOWN,

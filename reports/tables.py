@@ -6,40 +6,26 @@ published figure never stands in a measured column.
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark.records import Metric, Outcome, Record, Status, SuiteResult
-from reports.origin import origins
-from reports.published import DATASETS, HEADS
+from reports.metric_styles import LEVEL, NOT_RUN, STYLES, format_number
+from reports.origin import AUTHORS, has_random_part, origins, recipe_of
+from reports.published import DATASETS
 
-
-@dataclass(frozen=True)
-class MetricStyle:
-    """How a metric is named and printed: shown = value × scale, with so many decimals."""
-
-    title: str
-    unit: str
-    scale: float
-    decimals: int
-    higher_is_better: bool
-
-
-STYLES = {
-    "iou": MetricStyle("IoU", "10⁻²", 100, 2, True), "niou": MetricStyle("nIoU", "10⁻²", 100, 2, True),
-    "pd": MetricStyle("Pd", "10⁻²", 100, 2, True), "fa": MetricStyle("Fa", "10⁻⁶", 1, 2, False),
-    "niou_targets": MetricStyle("nIoU (targets)", "10⁻²", 100, 2, True), "f1": MetricStyle("F1", "10⁻²", 100, 2, True),
-    "precision": MetricStyle("Precision", "10⁻²", 100, 2, True), "recall": MetricStyle("Recall", "10⁻²", 100, 2, True),
-    "hiou": MetricStyle("hIoU", "10⁻²", 100, 2, True), "pixel_auc": MetricStyle("AUC", "", 1, 4, True),
-    "target_auc": MetricStyle("Target AUC", "", 1, 4, True), "target_pauc": MetricStyle("pAUC", "", 1, 4, True),
-}
-NOT_RUN = "–"
-ARROWS = {True: "↑", False: "↓"}
+DAGGERS = {"†": "reconstruction: no official code or full text.",
+           "‡": "a part that is pre-trained in the original started from random weights."}
+TIED = "≈"
 MARK_RULE = ("Best measured value of a column in bold, second best underlined; values that print alike are marked "
              "alike, and a value alone in its column is not marked.")
+
+
+TIED_RULE = (f"{TIED}: no different from the best of its column beyond the noise of the test images (paired bootstrap, "
+             f"Holm's correction within the column, level {LEVEL:g}).")
+RECIPES = {"authors": "each method's own recipe where it has one", "common": "one common recipe"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +44,13 @@ class Value:
     seeds: tuple[int, ...] = ()
     spread: float | None = None
     """Standard deviation over seeds, unrounded; None for fewer than two."""
+    comparison: dict[str, Any] | None = None
+    """With the best of its column, as in ``SuiteResult.comparisons``."""
+
+    @property
+    def tied(self) -> bool:
+        """Whether it differs from the best of its column by no more than the noise of the test images."""
+        return self.comparison is not None and self.comparison["p_holm"] >= LEVEL
 
 
 @dataclass(frozen=True)
@@ -70,6 +63,13 @@ class Row:
     reconstruction: bool
     values: dict[tuple[str, str], Value]
     notes: tuple[int, ...] = ()
+    random: bool = False
+    """Whether a part that should be pre-trained started from random weights."""
+
+    @property
+    def marks(self) -> str:
+        """Daggers after its title; ``DAGGERS`` says what they stand for."""
+        return "†" * self.reconstruction + "‡" * self.random
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,22 @@ class Table:
     seeds: list[int] = field(default_factory=list)
     origins: list[dict[str, Any]] = field(default_factory=list)
     """Provenance of every finished cell, as ``reports.origin.origins`` gives it."""
+    row_head: str = "Type"
+
+    def daggers(self) -> dict[str, str]:
+        """The daggers that occur, with what they stand for."""
+        return {mark: text for mark, text in DAGGERS.items() if any(mark in row.marks for row in self.rows)}
+
+    def compared(self) -> list[tuple[Row, dict[str, Any], dict[str, dict[str, Any]]]]:
+        """(row, dataset, comparison by metric) of every row that is compared with the best of a column."""
+        found = []
+        for dataset in self.datasets:
+            for row in self.rows:
+                own = {metric: row.values[dataset["name"], metric].comparison for metric in self.metrics}
+                own = {metric: comparison for metric, comparison in own.items() if comparison}
+                if own:
+                    found.append((row, dataset, own))
+        return found
 
     def columns(self) -> list[tuple[dict[str, Any], str]]:
         """(dataset, metric) of each measured column."""
@@ -137,27 +153,18 @@ def build_table(result: SuiteResult, published: dict[str, Any]) -> Table:
     suite = result.suite
     footnotes: list[str] = []
     rows = [_row(method, result, footnotes) for method in suite["methods"]]
-    rows = _ranked(rows, [(dataset["name"], metric) for dataset in suite["datasets"] for metric in suite["metrics"]])
+    if suite.get("ranked", True):
+        rows = _ranked(rows, [(dataset["name"], metric) for dataset in suite["datasets"]
+                              for metric in suite["metrics"]])
+    rows = _with_comparisons(rows, result.comparisons)
     rows = _with_trainings(rows, result, footnotes)
     rows = _with_warnings(rows, result.records(), footnotes)
     shown, caption = _published(suite, published)
     return Table(
         name=suite["name"], title=suite["title"], datasets=suite["datasets"], metrics=list(suite["metrics"]), rows=rows,
         published=shown, notes=_notes(suite), footnotes=footnotes, caption=_caption(result), published_caption=caption,
-        seeds=list(suite["seeds"]), origins=origins(result),
+        seeds=list(suite["seeds"]), origins=origins(result), row_head=suite.get("row_head", "Type"),
     )
-
-
-def metric_head(metric: str) -> str:
-    """Title of a column with the direction in which it gets better."""
-    if metric in HEADS:
-        return HEADS[metric]
-    return f"{STYLES[metric].title} {ARROWS[STYLES[metric].higher_is_better]}"
-
-
-def format_number(value: float, decimals: int) -> str:
-    """The number with fixed decimals; a dash where it is not finite."""
-    return f"{value:.{decimals}f}" if math.isfinite(value) else NOT_RUN
 
 
 def _row(method: dict[str, Any], result: SuiteResult, footnotes: list[str]) -> Row:
@@ -167,7 +174,9 @@ def _row(method: dict[str, Any], result: SuiteResult, footnotes: list[str]) -> R
                     if (outcome.key.method, outcome.key.dataset) == (method["name"], dataset["name"])]
         for metric in result.suite["metrics"]:
             values[dataset["name"], metric] = _value(metric, outcomes, footnotes)
-    return Row(method["name"], method["title"], method["type"], bool(method["reconstruction"]), values)
+    records = [record for record in result.records() if record.key.method == method["name"]]
+    return Row(method["name"], method["title"], method["type"], bool(method["reconstruction"]), values,
+               random=any(has_random_part(record) for record in records))
 
 
 def _value(metric: str, outcomes: Sequence[Outcome], footnotes: list[str]) -> Value:
@@ -245,6 +254,12 @@ def _with_ranks(row: Row, ranks: dict[tuple[str, str], int]) -> Row:
     return replace(row, values={column: replace(value, rank=ranks[column]) for column, value in row.values.items()})
 
 
+def _with_comparisons(rows: list[Row], comparisons: Sequence[dict[str, Any]]) -> list[Row]:
+    found = {(entry["method"], entry["dataset"], entry["metric"]): entry for entry in comparisons}
+    return [replace(row, values={column: replace(value, comparison=found.get((row.method, *column)))
+                                 for column, value in row.values.items()}) for row in rows]
+
+
 def _published(suite: dict[str, Any], published: dict[str, Any]) -> tuple[list[PublishedRow], str]:
     name = suite.get("published") or ""
     printed = published.get(name, {})
@@ -269,15 +284,18 @@ def _published(suite: dict[str, Any], published: dict[str, Any]) -> tuple[list[P
 
 def _with_trainings(rows: list[Row], result: SuiteResult, footnotes: list[str]) -> list[Row]:
     # One footnote a method: with what it began and how long it was trained on which set.
-    titles = {dataset["name"]: dataset["title"] for dataset in result.suite["datasets"]}
+    titles = {dataset["name"]: title_of(dataset) for dataset in result.suite["datasets"]}
     told = []
     for row in rows:
         trained = [record for record in result.records() if record.key.method == row.method and record.training]
         if trained:
             weights = sorted({record.provenance.get("weights", {}).get("kind") or "unknown" for record in trained})
-            spans = dict.fromkeys(f"{record.training.get('epochs', NOT_RUN)} epochs on {titles[record.key.dataset]} "
+            recipes = sorted({recipe_of(record) for record in trained} - {AUTHORS})
+            spans = dict.fromkeys(f"{record.training.get('epochs', NOT_RUN)} epochs on "
+                                  f"{record.config.get('dataset', {}).get('title', titles[record.key.dataset])} "
                                   f"({record.training.get('selection') or 'selection unknown'})" for record in trained)
             text = f"{' and '.join(weights)} initial weights; {', '.join(spans)}"
+            text += f"; {' and '.join(recipes)} recipe" if recipes and "recipe" not in result.suite else ""
             row = replace(row, notes=(*row.notes, _footnote(footnotes, text)))
         told.append(row)
     return told
@@ -316,8 +334,9 @@ def _notes(suite: dict[str, Any]) -> list[str]:
 
 def _caption(result: SuiteResult) -> str:
     suite = result.suite
-    splits = ", ".join(f"{dataset['title']} ({'real' if dataset['real'] else 'synthetic'}, split {dataset['split']})"
-                       for dataset in suite["datasets"])
+    splits = ", ".join(dict.fromkeys(
+        f"{title_of(dataset)} ({'real' if dataset['real'] else 'synthetic'}, split {dataset['split']})"
+        for dataset in suite.get("parts", suite["datasets"])))
     seeds = len(suite["seeds"])
     spread = ("In brackets 95 % bootstrap intervals over test images." if seeds == 1 else
               f"Mean ± standard deviation over n of {seeds} seeds; where one seed alone is done, its 95 % bootstrap "
@@ -326,8 +345,17 @@ def _caption(result: SuiteResult) -> str:
     for metric in suite["metrics"]:
         units.setdefault(STYLES[metric].unit, []).append(STYLES[metric].title)
     scale = ", ".join(f"{_listed(titles)} in {unit}" for unit, titles in units.items() if unit)
-    return (f"{suite['title']}. Profile {suite['profile']}; {splits}. Counting protocol {suite['protocol']}. "
-            + (f"{scale}. " if scale else "") + f"{spread} {MARK_RULE}")
+    recipe = f"Trained by {RECIPES.get(suite['recipe'], suite['recipe'])}. " if suite.get("recipe") else ""
+    protocol = "" if suite.get("kind") == "protocols" else f"Counting protocol {suite['protocol']}. "
+    marks = f" {MARK_RULE}" if suite.get("ranked", True) else ""
+    tied = f" {TIED_RULE}" if result.comparisons else ""
+    return (f"{suite['title']}. Profile {suite['profile']}; {splits}. {protocol}{recipe}"
+            + (f"{scale}. " if scale else "") + f"{spread}{marks}{tied}")
+
+
+def title_of(dataset: dict[str, Any]) -> str:
+    """Title of a column's dataset, without the condition under which it is tested."""
+    return dataset.get("dataset", dataset["title"])
 
 
 def _listed(names: list[str]) -> str:

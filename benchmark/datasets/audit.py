@@ -77,7 +77,7 @@ def near_duplicates(source: SampleSource, thumbnails: dict[str, np.ndarray]) -> 
     Thumbnails of 32×32 are compared by correlation; above 0.98 two images are nearly the same frame.
 
     Returns:
-        ``{part: {'count', 'share', 'pairs': [[id, training id, correlation], ...] (worst ten)}}``.
+        ``{part: {'count', 'share', 'ids', 'pairs': [[id, training id, correlation], ...] (worst ten)}}``.
     """
     train = [name for name in source.ids("train") if name in thumbnails]
     found: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def near_duplicates(source: SampleSource, thumbnails: dict[str, np.ndarray]) -> 
         highest = correlation.max(axis=1)
         order = [index for index in np.argsort(-highest, kind="stable") if highest[index] > NEAR_DUPLICATE]
         found[part] = {
-            "count": len(order), "share": len(order) / len(ids),
+            "count": len(order), "share": len(order) / len(ids), "ids": sorted(ids[index] for index in order),
             "pairs": [[ids[index], train[nearest[index]], round(float(highest[index]), 4)] for index in order[:10]],
         }
     return found
@@ -137,9 +137,14 @@ def _look(source: SampleSource, sample_id: str, tally: _Tally) -> None:
     count, _, statistics, _ = cv2.connectedComponentsWithStats(sample.mask.astype(np.uint8), connectivity=8)
     tally.targets.append(count - 1)
     tally.areas += statistics[1:, cv2.CC_STAT_AREA].tolist()
-    small = cv2.resize(sample.image.astype(np.float32), THUMBNAIL, interpolation=cv2.INTER_AREA).ravel()
+    tally.thumbnails[sample_id] = thumbnail(sample.image)
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """The image (H, W) at 32×32, flat, without its mean and of unit length: dot products are correlations."""
+    small = cv2.resize(image.astype(np.float32), THUMBNAIL, interpolation=cv2.INTER_AREA).ravel()
     small -= small.mean()
-    tally.thumbnails[sample_id] = small / max(float(np.linalg.norm(small)), 1e-9)
+    return small / max(float(np.linalg.norm(small)), 1e-9)
 
 
 def _coding(source: FolderSource, sample_id: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from benchmark import configs
 from benchmark.datasets.folder import FolderSource
 from benchmark.datasets.sample import SampleSource
+from benchmark.datasets.tuning import TuningSource
 from benchmark.errors import ConfigError, DataError
 
 REQUIRED = {
@@ -69,6 +70,9 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
         ConfigError: If the split is unknown.
     """
     split = split or config["default_split"]
+    if "tuning" in config:
+        plain = {name: value for name, value in config.items() if name != "tuning"}
+        return TuningSource(open_dataset(plain, root, split, seed), **config["tuning"])
     if config["layout"] == "synthetic":
         if split != config["default_split"]:
             raise ConfigError(f"{config['name']}: unknown split {split!r}; it is generated with one split, "
@@ -80,3 +84,19 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
     if reason:
         raise DataError(reason)
     return FolderSource(config, root, split, seed)
+
+
+def open_test(config: Mapping[str, Any], root: Path) -> SampleSource:
+    """What a resolved cell config tests: its dataset, or what its ``test`` names, corrupted where that says so.
+
+    Raises:
+        DataError, ConfigError: As ``open_dataset``.
+    """
+    condition = config.get("test", {})
+    source = open_dataset(condition.get("dataset", config["dataset"]), root, condition.get("split", config["split"]),
+                          config["seed"])
+    if "corruption" not in condition:
+        return source
+    from benchmark.datasets.corruption import CorruptedSource
+
+    return CorruptedSource(source, **condition["corruption"])

@@ -9,6 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmseg.registry import DATASETS
 
 from benchmark.datasets.catalog import open_dataset
+from benchmark.datasets.corruption import CorruptedSource
 
 
 @DATASETS.register_module()
@@ -22,13 +23,16 @@ class IRSTDDataset(BaseDataset):
         seed: Seeds the ``paper`` split; ignored by lists.
         part: ``'train'``, ``'val'`` or ``'test'``.
         pipeline: Transforms.
+        corruption: ``kind``, ``severity`` and ``strength`` of ``CorruptedSource``, or None.
     """
 
     METAINFO = {"classes": ("background", "target")}
 
     def __init__(self, dataset: dict[str, Any], root: str, split: str, seed: int, part: str,
-                 pipeline: list[dict[str, Any]]) -> None:
+                 pipeline: list[dict[str, Any]], corruption: dict[str, Any] | None = None) -> None:
         self.source = open_dataset(dataset, Path(root), split, seed)
+        if corruption is not None:
+            self.source = CorruptedSource(self.source, **corruption)
         self.part = part
         super().__init__(pipeline=pipeline, serialize_data=False)
 

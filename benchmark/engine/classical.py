@@ -14,15 +14,18 @@ from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS
 from threadpoolctl import threadpool_limits
 
-from benchmark.datasets.catalog import open_dataset
+from benchmark.datasets.catalog import open_test
+from benchmark.engine.pictures import Pictures
+from benchmark.keeping import Keeper
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.suites import Cell
 
 EVALUATION_KEYS = ("threshold", "protocol", "roc_thresholds")
 
 
-def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None]) -> tuple[Evaluation, dict[str, Any]]:
-    """Evaluation on the test part, and the cost: median ``latency_ms`` an image.
+def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None],
+             keeper: Keeper) -> tuple[Evaluation, dict[str, Any]]:
+    """Evaluation of what the cell tests, and the cost: median ``latency_ms`` an image; ``keeper`` hears every image.
 
     Score maps go to ``scores-<training id>`` inside ``folder`` and are read back on a second call. One thread is used
     whatever the machine has, so that sums are taken in one order and maps are the same for any number of jobs.
@@ -30,16 +33,19 @@ def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None]) -
     config = cell.config
     import_modules_from_strings(config.get("custom_imports", {}).get("imports", []))
     method = MODELS.build(config["model"])
-    source = open_dataset(config["dataset"], Path(cell.data_root), config["split"], config["seed"])
+    source = open_test(config, Path(cell.data_root))
     evaluation = Evaluation(**{name: config["evaluation"][name] for name in EVALUATION_KEYS})
     scores = folder / f"scores-{cell.training_id}"
     scores.mkdir(parents=True, exist_ok=True)
     ids, milliseconds = source.ids("test"), []
+    pictures = Pictures(cell, folder, ids)
     with threadpool_limits(1):
         for done, sample_id in enumerate(ids, start=1):
             sample = source.read(sample_id)
             score, spent = _kept_or_computed(method, sample.image, scores / f"{sample_id}.npz")
             evaluation.add(sample_id, score, sample.mask)
+            pictures.offer(sample_id, score)
+            keeper.add(sample_id, score, sample.mask)
             milliseconds.append(spent)
             send({"kind": "progress", "stage": "test", "done": done, "total": len(ids), "unit": "image"})
     return evaluation, {"params": 0, "trainable_params": 0, "latency_ms": float(np.median(milliseconds))}

@@ -3,7 +3,8 @@
 Three gaps are closed, each only when it is really open, by ``apply()`` before anything imports mmseg:
 
 * PyPI's torchvision is built for CUDA; beside a CPU build of torch it fails to import, because the schemas of
-  ``torchvision::nms`` and ``qnms`` are unknown. Declaring them is enough (pytorch/vision#9077).
+  ``torchvision::nms`` and ``qnms`` are unknown. Declaring them is enough (pytorch/vision#9077); ``nms``, which SAM's
+  automatic masks need, gets a plain implementation as well.
 * mmsegmentation 1.2.2 imports ``mmcv.ops``, which ``mmcv-lite`` lacks (``mmcv._ext``). A module whose attributes
   raise when called takes its place; real ops are used where they are installed.
 * mmengine 0.10.7 opens checkpoints with torch's default ``weights_only``, which is off before torch 2.6. Local
@@ -44,8 +45,29 @@ def _declare_torchvision_schemas() -> None:
         library = torch.library.Library("torchvision", "DEF")
         for operator in TORCHVISION_SCHEMAS:
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.impl("nms", plain_nms, "CPU")
         # The declaration lives as long as the library object does.
         _declare_torchvision_schemas.library = library  # type: ignore[attr-defined]
+
+
+def plain_nms(dets: Any, scores: Any, iou_threshold: float) -> Any:
+    """Indices of the boxes (n, 4: left, top, right, bottom) that no better one overlaps by more than ``iou_threshold``.
+
+    Best first, as torchvision's own; n² work, which a few hundred boxes allow.
+    """
+    import torch
+
+    order = scores.argsort(descending=True, stable=True)
+    boxes = dets[order].double()
+    corners = torch.maximum(boxes[:, None, :2], boxes[:, :2]), torch.minimum(boxes[:, None, 2:], boxes[:, 2:])
+    overlap = (corners[1] - corners[0]).clamp(min=0).prod(dim=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=1)
+    too_close = overlap / (areas[:, None] + areas - overlap).clamp(min=1e-12) > iou_threshold
+    kept = torch.ones(len(order), dtype=torch.bool)
+    for index in range(len(order)):
+        if kept[index]:
+            kept[index + 1:] &= ~too_close[index, index + 1:]
+    return order[kept]
 
 
 class MissingOps(types.ModuleType):

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
@@ -23,14 +25,17 @@ import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what 
 from benchmark.engine import runner_config
 from benchmark.engine.checkpoints import is_intact, newest_intact, strip
 from benchmark.engine.cost import network_cost, peak_memory_mb
-from benchmark.engine.hooks import read_curve, validated
+from benchmark.engine.hooks import PictureHook, read_curve, validated
+from benchmark.engine.pictures import Pictures
 from benchmark.errors import ConfigError, unknown_name
+from benchmark.keeping import Keeper, write_png
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.provenance import git_state
-from benchmark.records import write_atomically
+from benchmark.records import MAPS_FOLDER, write_atomically
 from benchmark.suites import Cell
 
 TRAINED_FILE = "trained.json"
+EXPLAINED = ("similarity", "degraded", "background", "depth")
 
 
 def train(cell: Cell, folder: Path, device: str) -> dict[str, Any]:
@@ -66,14 +71,42 @@ def train(cell: Cell, folder: Path, device: str) -> dict[str, Any]:
     }
 
 
-def test(cell: Cell, folder: Path, checkpoint: Path) -> tuple[Evaluation, dict[str, Any]]:
-    """Evaluation of the checkpoint on the test part, and the network's cost."""
+def trained(cell: Cell, folder: Path) -> bool:
+    """Whether the cell's training is finished in this folder."""
+    return _finished(folder / f"train-{cell.training_id}") is not None
+
+
+def test(cell: Cell, folder: Path, checkpoint: Path, keeper: Keeper) -> tuple[Evaluation, dict[str, Any]]:
+    """Evaluation of the checkpoint on what the cell tests, and the network's cost; ``keeper`` hears every image."""
     config = runner_config.test_config(cell.config, root=Path(cell.data_root), folder=folder / "test", cell_id=cell.id,
                                        checkpoint=checkpoint)
     runner = _runner(cell, config)
-    runner.test()
+    ids = runner.test_dataloader.dataset.source.ids("test")
+    runner.register_hook(PictureHook(Pictures(cell, folder, ids)))
     metric = runner.test_loop.evaluator.metrics[0]
+    metric.observer = keeper.add
+    runner.test()
+    if hasattr(runner.model, "explain") and keeper.maps:
+        _explain(runner, keeper)
     return metric.evaluation, network_cost(runner.model, tuple(cell.config["view"]["size"]))
+
+
+def _explain(runner: Runner, keeper: Keeper) -> None:
+    # The maps behind a prediction, each scaled to its own range; only the gallery's images pay for it.
+    dataset = runner.test_dataloader.dataset
+    for index, sample_id in enumerate(dataset.source.ids(dataset.part)):
+        if sample_id not in keeper.maps:
+            continue
+        batch = runner.model.data_preprocessor(pseudo_collate([dataset[index]]), False)
+        (maps,) = runner.model.explain(batch["inputs"], batch["data_samples"])
+        for name, value in maps.items():
+            if name in EXPLAINED:
+                write_png(keeper.folder / MAPS_FOLDER / f"{sample_id}.{name}.png", _stretched(value.cpu().numpy()))
+
+
+def _stretched(values: np.ndarray) -> np.ndarray:
+    low, high = float(values.min()), float(values.max())
+    return np.round((values - low) / max(high - low, 1e-12) * 255).astype(np.uint8)
 
 
 def discard_other_trainings(cell: Cell, folder: Path) -> None:

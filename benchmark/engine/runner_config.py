@@ -56,6 +56,9 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
 def test_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: str, checkpoint: Path) -> dict[str, Any]:
     """Config of the test runner: loads ``checkpoint`` and evaluates the test part, one image at a time."""
     loader = _loader(config, root, "test", test_pipeline(config), batch_size=1, shuffle=False, num_workers=0)
+    condition = config.get("test", {})
+    loader["dataset"] |= {name: copy.deepcopy(condition[name]) for name in ("dataset", "split", "corruption")
+                          if name in condition}
     return _common(config, folder, f"{cell_id}-test") | dict(
         test_cfg=dict(), test_dataloader=loader, test_evaluator=_evaluator(config, roc=True),
         default_hooks=_default_hooks(checkpoint=None),
@@ -117,15 +120,20 @@ def _optim_wrapper(config: dict[str, Any], device: str) -> dict[str, Any]:
     return wrapper
 
 
-def _common(config: dict[str, Any], folder: Path, name: str) -> dict[str, Any]:
+def model_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The method's model with the preprocessor that brings images into the form it was made for."""
     mean, std = config["dataset"]["mean"], config["dataset"]["std"]
     preprocessor = dict(type="SegDataPreProcessor", mean=[float(mean)], std=[float(std)], bgr_to_rgb=False,
                         pad_val=0, seg_pad_val=0, size=tuple(config["view"]["size"]))
     if config["method"].get("greys"):  # the method normalises by itself
         preprocessor |= dict(mean=None, std=None)
+    return copy.deepcopy(config["model"]) | dict(data_preprocessor=preprocessor)
+
+
+def _common(config: dict[str, Any], folder: Path, name: str) -> dict[str, Any]:
     return dict(
         default_scope="mmseg", experiment_name=name, work_dir=str(folder), log_level="WARNING",
-        model=copy.deepcopy(config["model"]) | dict(data_preprocessor=preprocessor),
+        model=model_config(config),
         randomness=dict(seed=config["seed"]), env_cfg=dict(cudnn_benchmark=False),
         visualizer=dict(type="Visualizer", name=name, save_dir=str(folder),
                         vis_backends=[dict(type="LocalVisBackend")]),

@@ -15,6 +15,7 @@ import numpy as np
 from benchmark.metrics.summary import COUNTS, RATIOS, count_table, figures
 from benchmark.metrics.target import ImageCounts
 
+RESAMPLE_SEED = 0
 _DRAWS_AT_ONCE = 1 << 22  # image draws held in memory at a time
 
 
@@ -75,10 +76,27 @@ def paired_bootstrap(counts_a: Sequence[ImageCounts], counts_b: Sequence[ImageCo
     if len(counts_a) < 2 or not resamples:
         return PairedDifference(metric, float(point), None, None, None)
     drawn = np.subtract(*(figures(_resampled_sums(table, resamples, seed))[metric] for table in tables))
+    return difference_of(metric, point, drawn, level)
+
+
+def difference_of(metric: str, point: float, drawn: np.ndarray, level: float = 0.95) -> PairedDifference:
+    """The difference ``point`` with interval and p-value from the differences ``drawn`` in resamples; NaN left out."""
+    if np.isnan(point):
+        return PairedDifference(metric, None, None, None, None)
     drawn = drawn[~np.isnan(drawn)]
     interval = _interval(drawn, level) or (None, None)
     tail = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
     return PairedDifference(metric, float(point), *interval, p_value=float(min(1.0, 2 * (tail + 1) / (len(drawn) + 1))))
+
+
+def resampled(table: np.ndarray, resamples: int, seed: int = RESAMPLE_SEED) -> np.ndarray:
+    """(resamples, columns) sums of a count table over images drawn with replacement; equal seeds draw equal images."""
+    return _resampled_sums(table, resamples, seed)
+
+
+def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
+    """Ends of the percentile interval, NaN left out; (None, None) where nothing is left."""
+    return _interval(values, level) or (None, None)
 
 
 def _resampled_sums(table: np.ndarray, resamples: int, seed: int) -> np.ndarray:

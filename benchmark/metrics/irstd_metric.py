@@ -5,7 +5,7 @@ Every process counts its own images; small integer counts travel to the first pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class IRSTDMetric(BaseMetric):
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.settings = dict(threshold=threshold, protocol=protocol, roc_thresholds=roc_thresholds)
         self.evaluation = Evaluation(**self.settings)
+        self.observer: Callable[[str, np.ndarray, np.ndarray], None] | None = None
+        """Hears id, score and mask of each image that was counted."""
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Count a batch. Raises ``ValueError`` naming the image where sizes, scores or mask values are wrong."""
@@ -55,6 +57,8 @@ class IRSTDMetric(BaseMetric):
             except ValueError as error:
                 raise ValueError(f"image {name!r}: {error}") from error
             self.results.append((counts, curve))
+            if self.observer is not None:
+                self.observer(name, score, mask)
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float | None]:
         """Figures of the images of all processes; an image that pads a process's share is counted once."""

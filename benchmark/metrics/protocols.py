@@ -65,7 +65,7 @@ def tie_rank(areas: np.ndarray, sums: np.ndarray) -> np.ndarray:
 
 
 def _standard(scene: Scene) -> TargetCounts:
-    return _by_identity(scene, *_nearest(scene.targets, scene.predicted, *near_pairs(scene.targets, scene.predicted)))
+    return _by_identity(scene, *nearest(scene.targets, scene.predicted, *near_pairs(scene.targets, scene.predicted)))
 
 
 def _basicirstd(scene: Scene) -> TargetCounts:
@@ -83,17 +83,17 @@ def _dnanet(scene: Scene) -> TargetCounts:
 
 def _opdc(scene: Scene) -> TargetCounts:
     # Disjoint components reach an IoU of one half with one partner at most, so these pairs need no assignment.
-    target, prediction, iou = _overlaps(scene.targets, scene.predicted)
+    target, prediction, iou = overlaps(scene.targets, scene.predicted)
     sure = iou >= OVERLAP_IOU
     target, prediction = target[sure], prediction[sure]
     near = near_pairs(scene.targets, scene.predicted)
     free = ~np.isin(near[0], target) & ~np.isin(near[1], prediction)
-    more = _nearest(scene.targets, scene.predicted, *(column[free] for column in near))
+    more = nearest(scene.targets, scene.predicted, *(column[free] for column in near))
     return _by_identity(scene, np.concatenate((target, more[0])), np.concatenate((prediction, more[1])))
 
 
 def _overlap(scene: Scene) -> TargetCounts:
-    target, prediction, _ = _overlaps(scene.targets, scene.predicted)
+    target, prediction, _ = overlaps(scene.targets, scene.predicted)
     background = int(np.count_nonzero(~scene.mask))
     hit = np.unique(target).size
     alarms = len(scene.predicted) - np.unique(prediction).size
@@ -152,8 +152,9 @@ def _raster(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     return target[chosen], prediction[chosen]
 
 
-def _nearest(targets: Components, predicted: Components, target: np.ndarray, prediction: np.ndarray,
-             distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nearest(targets: Components, predicted: Components, target: np.ndarray, prediction: np.ndarray,
+            distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Target and prediction indices of the pairs of the ``standard`` rule among near pairs (see ``near_pairs``)."""
     near, index = np.unique(prediction, return_inverse=True)
     preference = tie_rank(predicted.areas[near], predicted.sums[near])[index]
     chosen = pair_nearest(target, prediction, distance, preference)
@@ -182,7 +183,7 @@ def _shared_pixels(scene: Scene, target: int, prediction: int) -> int:
     return int(np.count_nonzero(scene.targets.crop(target, box) & scene.predicted.crop(prediction, box)))
 
 
-def _overlaps(targets: Components, predicted: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def overlaps(targets: Components, predicted: Components) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every pair that shares a pixel: target index, prediction index, IoU of the two components."""
     inside = targets.labels > 0
     under = _labels_under(predicted, inside, targets.origin)

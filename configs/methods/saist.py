@@ -16,10 +16,11 @@ profiles = dict(
     ),
     demo=dict(
         model=dict(
-            sam=dict(encoder="vit_t", checkpoint=None, tune="full"),
+            sam=dict(encoder="vit_t_conv", checkpoint=None, tune="full"),
             clip=dict(architecture="ViT-tiny", checkpoint=None, quick_gelu=False),
+            loss=dict(positive=50.0),
         ),
         train_cfg=dict(max_epochs=20),
-        optim_wrapper=dict(optimizer=dict(lr=2e-4), clip_grad=dict(max_norm=1.0)),
+        optim_wrapper=dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0)),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -48,4 +49,12 @@ class Decoded:
     logits: Tensor
     """The scene J: logits of the mask."""
     parts: dict[str, Tensor] = field(default_factory=dict)
-    """CG-SAM alone: ``degraded`` (I) and ``background`` (A) as logits, ``depth`` in [0, 1]."""
+    """CG-SAM: ``degraded`` (I) and ``background`` (A) as logits, ``depth`` in [0, 1]. HQ-SAM: ``sam``, logits of SAM's
+    own mask."""
+
+
+def at_input_size(maps: Tensor, size: tuple[int, int], multiple: int) -> Tensor:
+    """Decoder maps (B, C, h, w) resized to the input as it was padded to ``multiple``, cropped to its ``size``."""
+    height, width = size
+    padded = (height + -height % multiple, width + -width % multiple)
+    return F.interpolate(maps.float(), size=padded, mode="bilinear", align_corners=False)[..., :height, :width]

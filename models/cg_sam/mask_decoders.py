@@ -103,11 +103,12 @@ class HQSAMDecoder(nn.Module):
         )
 
     def forward(self, maps: EncoderMaps, image_pe: Tensor, no_mask: Tensor, prompts: Prompts | None) -> Decoded:
-        """Sum of SAM's logits and the high-quality token's."""
+        """Sum of SAM's logits and the high-quality token's, with SAM's own as a part."""
         token, high_quality, upscaled = self.sam.attend(maps.late + no_mask, image_pe, prompts, self.hf_token.weight)
         feature = self.compress_vit_feat(maps.early) + self.embedding_encoder(maps.late)
         feature = feature + self.embedding_maskfeature(upscaled)
-        return Decoded(self.sam.mask(token, upscaled) + dynamic_mask(self.hf_mlp(high_quality[:, 0]), feature))
+        own = self.sam.mask(token, upscaled)
+        return Decoded(own + dynamic_mask(self.hf_mlp(high_quality[:, 0]), feature), {"sam": own})
 
 
 @MODELS.register_module()

@@ -14,24 +14,25 @@ from torch import Tensor
 
 
 class FeatureCache:
-    """One ``.npy`` file an image, half precision, under the user's cache folder.
+    """One ``.npy`` file an image, half precision.
 
     Writers may run side by side: files appear whole. A file that cannot be read is made anew.
 
     Args:
         fingerprint: Gives a name for the weights; asked once, when the cache is first used.
+        base: Folder of all caches; None for the user's cache folder.
     """
 
-    def __init__(self, fingerprint: Callable[[], str]) -> None:
-        self._fingerprint, self._folder = fingerprint, None
+    def __init__(self, fingerprint: Callable[[], str], base: Path | None = None) -> None:
+        self._fingerprint, self._base, self._folder = fingerprint, base, None
         self.hits = self.misses = 0
 
     @property
     def folder(self) -> Path:
         """Where the files of these weights lie."""
         if self._folder is None:
-            base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-            self._folder = base / "saist-bench" / "clip-features" / self._fingerprint()
+            base = self._base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "saist-bench"
+            self._folder = base / "clip-features" / self._fingerprint()
         return self._folder
 
     def through(self, images: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:

@@ -84,8 +84,10 @@ def test_a_bare_machine_is_told_what_it_gets_in_the_first_lines(tmp_path):
 
 def test_a_finished_suite_leaves_records_tables_and_a_pdf(finished):
     names = {path.name for path in (finished / "table1").iterdir()}
-    assert {"table1.md", "table1.csv", "table1.tex", "table1.json", "table1.pdf"} <= names
+    assert {f"table1.{kind}" for kind in ("md", "csv", "tex", "json", "pdf", "html")} <= names
     assert (finished / "table1" / "table1.pdf").read_bytes().startswith(b"%PDF")
+    # drawn from what lies beside the records, which the very run that made them must find
+    assert {path.name for path in (finished / "table1" / "figures").iterdir()} >= {"sizes.png", "errors.svg", "iou.pdf"}
     markdown = (finished / "table1" / "table1.md").read_text()
     assert "Demonstration" in markdown and "ACM" in markdown and "Top-Hat" in markdown
 
@@ -127,6 +129,23 @@ def test_counting_anew_does_not_train_anew(finished):
     assert record(finished, "acm")["training"]["weights_sha256"] == weights
     assert checkpoint.stat().st_mtime_ns == stamp
     assert table1("--methods", "acm", work=finished).returncode == 0  # back to the standard protocol
+
+
+def test_other_protocols_recount_the_kept_predictions_and_other_tests_share_the_training(finished):
+    (checkpoint,) = finished.glob("cells/acm__synth-sirst__*/train-*/*.pth")
+    stamp = checkpoint.stat().st_mtime_ns
+    for suite in ("protocols", "scr"):
+        result = run("--suite", suite, *SMALL, *QUARTER, "--methods", "acm", work=finished)
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert checkpoint.stat().st_mtime_ns == stamp and not list(finished.glob("cells/acm__synth-sirst+*/train-*"))
+    home, overlap, faint = (json.loads(path.read_text()) for name in ("", "+by-overlap", "+scr-2")
+                            for path in finished.glob(f"cells/acm__synth-sirst{name}__*/record.json"))
+    for pixels in ("iou", "precision", "recall"):  # protocols agree on pixels
+        assert overlap["metrics"][pixels]["value"] == home["metrics"][pixels]["value"]
+    assert overlap["config"]["evaluation"]["protocol"] == "overlap" and overlap["roc"] == {} != home["roc"]
+    assert faint["training"]["weights_sha256"] == home["training"]["weights_sha256"]
+    assert faint["provenance"]["data"]["tested"] != faint["provenance"]["data"]["fingerprint"]
+    assert {path.name for path in finished.glob("cells/acm__synth-sirst__*/*")} >= {"maps", "predictions.npz"}
 
 
 def test_collect_makes_a_partial_report_and_says_so_by_its_exit_code(finished):
@@ -257,7 +276,7 @@ def test_a_set_of_ones_own_is_measured(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--suite", "table11"], "unknown suite 'table11'; did you mean table1?"),
+    (["--suite", "table11"], "unknown suite 'table11'; did you mean table1"),
     (["--suite", "table1", "--methods", "tophat"], "unknown method 'tophat'; did you mean top_hat"),
     (["--suite", "table1", "--datasets", "nuaa"], "unknown dataset 'nuaa'; did you mean"),
     (["--suite", "table1", "--methods", "acm", "--set", "train_cfg.max_epoch=9"], "did you mean train_cfg.max_epochs"),

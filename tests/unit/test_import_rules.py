@@ -62,8 +62,9 @@ def test_configs_import_nothing(project):
 
 @pytest.mark.parametrize("module", [
     "benchmark.run", "benchmark.schedule", "benchmark.suites", "benchmark.progress", "benchmark.records",
-    "reports.build", "benchmark.data", "benchmark.evaluate", "benchmark.captioning.endpoint",
-    "benchmark.captioning.review",
+    "reports.build", "reports.study", "benchmark.report", "benchmark.data", "benchmark.evaluate", "benchmark.tune",
+    "benchmark.tracking", "benchmark.tuning.pool", "benchmark.tuning.plan", "benchmark.tuning.progress",
+    "benchmark.tuning.export", "benchmark.captioning.endpoint", "benchmark.captioning.review",
 ])
 def test_the_parent_process_never_imports_torch(project, module):
     code = f"import sys, {module}; print([name for name in ('torch', 'mmcv', 'mmseg') if name in sys.modules])"

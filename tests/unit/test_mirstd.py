@@ -144,17 +144,17 @@ def test_a_changed_caption_changes_the_cells_that_read_it_and_no_other(small_set
     plan, after = cells_of(small_set, methods)
     changed = {name for name, _ in before if before[name, 0].id != after[name, 0].id}
     assert changed == {"saist_captions", "saist_shuffled"}
-    assert any("saist_captions on nuaa-sirst: 2 of 4 images have no caption (2 take" in note
-               for note in plan.suite["notes"])
+    told = "SAIST (captions), SAIST (shuffled captions) on nuaa-sirst: 2 of 4 images have no caption (2 take"
+    assert any(told in note for note in plan.suite["notes"])
 
 
 def test_a_shuffled_cell_is_dealt_by_its_seed_and_the_notes_say_what_each_row_reads(small_set):
     plan, cells = cells_of(small_set, ("saist_captions", "saist_shuffled", "saist_template"), seeds=(0, 1))
     assert len({cell.id for cell in cells.values()}) == 6
     notes = "\n".join(plan.suite["notes"])
-    assert "saist_shuffled on nuaa-sirst: every image has the caption of another image of its part." in notes
-    assert "saist_template on nuaa-sirst: captions are not used, every image has the template's text." in notes
-    assert "saist_captions on nuaa-sirst" not in notes  # nothing to be said: every image has its own
+    assert "SAIST (shuffled captions) on nuaa-sirst: every image has the caption of another image of its part." in notes
+    assert "SAIST (template only) on nuaa-sirst: captions are not used, every image has the template's text." in notes
+    assert "SAIST (captions) on nuaa-sirst" not in notes  # nothing to be said: every image has its own
 
 
 def test_the_record_of_a_cell_holds_the_fingerprint_of_its_caption_file(small_set):

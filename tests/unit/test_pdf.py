@@ -104,7 +104,7 @@ def test_two_builds_are_equal_byte_for_byte_figures_included(tmp_path):
     for name in ("one", "two"):
         build_report(found, tmp_path / name)
     files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file())
-    assert len(files) == 5 + 2 * 4
+    assert len(files) == 6 + 3 * 5
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
 
@@ -120,7 +120,7 @@ def test_what_did_not_run_is_listed_once_for_each_reason(tmp_path):
 
 def test_nothing_done_makes_a_report_without_figures_and_clears_those_of_before(tmp_path):
     build_report(result([done("m0", "nuaa-sirst")], ["m0"]), tmp_path, ["md"])
-    assert len(list((tmp_path / "figures").iterdir())) == 8
+    assert len(list((tmp_path / "figures").iterdir())) == 15
     nothing = [Outcome(CellKey("m0", "nuaa-sirst", "official", "fast", 0), Status.PENDING)]
     written = build_report(result(nothing, ["m0"]), tmp_path)
     assert list((tmp_path / "figures").iterdir()) == []

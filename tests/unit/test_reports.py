@@ -13,8 +13,9 @@ from pypdf import PdfReader
 from benchmark.records import CellKey, Metric, Outcome, Record, Status, SuiteResult
 from reports.build import build_report
 from reports.formats import to_csv, to_json, to_latex, to_markdown
+from reports.metric_styles import NOT_RUN
 from reports.published import load_printed, load_published
-from reports.tables import NOT_RUN, build_table
+from reports.tables import build_table
 
 METHODS = {"ipi": "IPI", "top_hat": "Top-Hat", "acm": "ACM", "gcinet": "GCI-Net", "saist": "SAIST"}
 NASTY = r"a_b 100% & #1 $x$ {y} \alpha ~ ^ <script>alert('x')</script> |pipe| *star* `tick` [[1]] @ref"
@@ -174,7 +175,7 @@ def test_markdown_escapes_what_would_be_markup():
 
 def test_every_number_of_the_csv_stands_in_the_pdf_and_two_builds_are_equal_byte_for_byte(tmp_path):
     first, second = (build_report(mixed(), tmp_path / name) for name in ("one", "two"))
-    assert set(first) == {"md", "csv", "tex", "json", "pdf"}
+    assert set(first) == {"md", "csv", "tex", "json", "pdf", "html"}
     for kind in first:
         assert first[kind].read_bytes() == second[kind].read_bytes(), kind
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(first["pdf"]).pages).split())

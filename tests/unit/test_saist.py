@@ -79,6 +79,21 @@ def test_every_ablation_of_tables_2_to_5_builds_by_config_and_trains_a_step(prom
     assert ("loss_degraded" in losses) == (decoder == "CGSAMDecoder")
 
 
+def test_naming_another_kind_of_prompts_or_decoder_is_all_that_an_ablation_takes():
+    from mmseg.registry import MODELS
+
+    import models.saist  # noqa: F401  - registers
+
+    model = config()
+    model["prompts"]["type"], model["decoder"]["type"] = "CoOpPrompts", "SAMDecoder"
+    built = MODELS.build(model)
+    assert type(built.prompts).__name__ == "CoOpPrompts" and type(built.decoder).__name__ == "SAMDecoder"
+    assert built.prompts.encoder.context_size == model["prompts"]["context"]
+    model["prompts"]["contxt"] = 3
+    with pytest.raises(TypeError, match="contxt"):
+        MODELS.build(model)
+
+
 def test_the_net_without_the_imaging_equation_is_its_degraded_image():
     model = build(equation=False).eval()
     images, samples = batch()

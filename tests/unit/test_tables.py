@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmark.records import CellKey, Metric, Outcome, Record, Status, SuiteResult
+from reports.metric_styles import NOT_RUN, metric_head
 from reports.published import load_printed
-from reports.tables import NOT_RUN, build_table, metric_head
+from reports.tables import build_table
 
 METHODS = {"top_hat": ("Top-Hat", "Traditional"), "acm": ("ACM", "CNN"), "saist": ("SAIST", "CLIP + SAM")}
 

@@ -1,0 +1,1 @@
+"""What is computed from finished cells and shown beside them: paired comparisons, means over datasets, subsets."""

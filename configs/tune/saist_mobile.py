@@ -1,0 +1,12 @@
+"""SAIST-Mobile: as SAIST-T, and the rank of the adapters in SAM's encoder."""
+space = {
+    "optim_wrapper.optimizer.lr": dict(low=3e-5, high=3e-3, log=True),
+    "model.sam.lora.r": dict(of=(2, 4, 8, 16)),
+    "model.loss.dice": dict(low=0.25, high=4.0, log=True),
+    "model.loss.degraded": dict(low=0.0, high=1.0),
+    "model.prompts.mmd_weight": dict(low=0.0, high=1.0),
+    "model.prompts.context": dict(of=(2, 4, 8)),
+    "model.prompts.mlp_ratio": dict(low=1.0, high=4.0, step=0.5),
+    "model.decoder.depth.bins": dict(of=(8, 16, 32, 64)),
+    "model.decoder.initial_beta": dict(low=0.01, high=1.0, log=True),
+}

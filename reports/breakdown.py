@@ -1,0 +1,116 @@
+"""Figures of what lies behind the averages: speed against accuracy, Pd by target size, errors by kind."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from matplotlib.figure import Figure
+
+from benchmark.records import DETAILS_FILE, Outcome
+from reports.panels import Scene, legend_below, legend_rows, name_margin, panels
+from reports.style import PALETTE
+
+SIZES = ((1, 9), (10, 24), (25, 49), (50, None))
+"""Bins of target area in pixels, both ends included."""
+ERRORS = {"found": "#8c8c8c", "mis-segmented": PALETTE[5], "split": PALETTE[2], "merged": PALETTE[4],
+          "missed": PALETTE[1], "false": PALETTE[0]}
+
+
+def speed_figure(scene: Scene) -> Figure:
+    """IoU against milliseconds an image, one mark a method (mean over its seeds), on a logarithmic axis."""
+    figure, axes = panels(scene, 1.75, legend_rows=legend_rows(scene))
+    for axis, dataset in zip(axes[0], scene.datasets, strict=True):
+        for name, records in scene.of(dataset["name"]).items():
+            usable = [record for record in records if _has_speed_record(record)]
+            if usable:
+                style = {"color": scene.style(name)["color"]}
+                marker = "osD^"[list(scene.methods).index(name) // 7 % 4]
+                axis.plot(fmean(record.cost["latency_ms"] for record in usable),
+                          100 * fmean(record.metrics["iou"].value for record in usable), marker, markersize=5,
+                          label=scene.methods[name], **style)
+        axis.set_xscale("log")
+        axis.set_xlabel("Time (ms an image)")
+        axis.set_ylabel("IoU (%)")
+        low, high = axis.get_xlim()
+        axis.set_xlim(low / 1.6, high * 1.6)
+        values = [100 * record.metrics["iou"].value for records in scene.of(dataset["name"]).values()
+                  for record in records if _has_speed_record(record)]
+        axis.set_ylim(max(min(values, default=0) - 5, 0), min(max(values, default=100) + 5, 100))
+        legend_below(axis)
+    return figure
+
+
+def size_figure(scene: Scene) -> Figure:
+    """Share of targets found, by area; the number of targets stands under each bin."""
+    figure, axes = panels(scene, 1.6, legend_rows=legend_rows(scene))
+    for axis, dataset in zip(axes[0], scene.datasets, strict=True):
+        counts = [0] * len(SIZES)
+        names = list(scene.of(dataset["name"]))
+        for place, name in enumerate(names):
+            targets = [target for rows in scene.details(name, dataset["name"]) for row in rows
+                       for target in row["targets"]]
+            seeds = max(len(scene.details(name, dataset["name"])), 1)
+            bins = [[found for area, found, _ in targets if low <= area and (high is None or area <= high)]
+                    for low, high in SIZES]
+            counts = [max(most, len(own) // seeds) for most, own in zip(counts, bins, strict=True)]
+            width = 0.8 / len(names)
+            axis.bar([index - 0.4 + width * (place + 0.5) for index, own in enumerate(bins) if own],
+                     [sum(own) / len(own) for own in bins if own], 0.92 * width, label=scene.methods[name],
+                     color=scene.style(name)["color"])
+        axis.set_xticks(range(len(SIZES)), [f"{low}–{high} px (n={count})" if high else f"≥ {low} px (n={count})"
+                                            for (low, high), count in zip(SIZES, counts, strict=True)])
+        axis.tick_params(axis="x", labelsize=6)
+        axis.set_ylim(0, 1.02)
+        axis.set_ylabel("Pd")
+        axis.set_xlabel("Area of the target (number of targets)")
+        legend_below(axis)
+    return figure
+
+
+def error_figure(scene: Scene) -> Figure:
+    """What became of the targets, and false detections, in hundredths of the number of targets."""
+    names = list(scene.methods)
+    figure, axes = panels(scene, 0.45 + 0.17 * len(names), legend_rows=2, left=name_margin(scene), sharey=True)
+    for axis, dataset in zip(axes[0], scene.datasets, strict=True):
+        for name in scene.of(dataset["name"]):
+            rows = [row for seed in scene.details(name, dataset["name"]) for row in seed]
+            kinds = [outcome for row in rows for _, _, outcome in row["targets"]]
+            shares = {kind: 100 * kinds.count(kind) / max(len(kinds), 1) for kind in ERRORS if kind != "false"}
+            shares["false"] = 100 * sum(row["false"] for row in rows) / max(len(kinds), 1)
+            start = 0.0
+            for kind, share in shares.items():
+                axis.barh(names.index(name), share, 0.62, left=start, color=ERRORS[kind],
+                          label=kind if name == next(iter(scene.of(dataset["name"]))) else None)
+                start += share
+        axis.axvline(100, color="black", linewidth=0.6)
+        if axis.get_xlim()[1] > 400:
+            axis.set_xlim(0, 400)
+        axis.set_xlabel("in 100 targets")
+        axis.grid(False, axis="y")
+        legend_below(axis)
+    axes[0][0].set_yticks(range(len(names)), [scene.methods[name] for name in names])
+    axes[0][0].set_ylim(len(names) - 0.4, -0.6)
+    return figure
+
+
+def _has_speed_record(record: object) -> bool:
+    iou = record.metrics.get("iou")
+    return bool(record.cost.get("latency_ms")) and iou is not None and iou.value is not None
+
+
+def _has_speed(outcome: Outcome) -> bool:
+    return _has_speed_record(outcome.record)
+
+
+def _has_details(outcome: Outcome) -> bool:
+    return outcome.folder is not None and (outcome.folder / DETAILS_FILE).is_file()
+
+
+FIGURES = {
+    "speed": (speed_figure, "Speed against accuracy: IoU and milliseconds an image, on the machine that the provenance "
+              "names, on a logarithmic axis.", _has_speed),
+    "sizes": (size_figure, "Pd by size of the target, in pixels of the original image.", _has_details),
+    "errors": (error_figure, "Errors by kind, in 100 targets: up to the line what became of the targets (found with an "
+               "IoU of at least 0.5; mis-segmented; split into several detections; merged with a neighbour; missed), "
+               "beyond it false detections, cut off at 400.", _has_details),
+}

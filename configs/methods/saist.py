@@ -20,7 +20,7 @@ profiles = dict(
             clip=dict(architecture="ViT-tiny", checkpoint=None, quick_gelu=False),
             loss=dict(positive=50.0),
         ),
-        train_cfg=dict(max_epochs=20),
+        train_cfg=dict(max_epochs=16),
         optim_wrapper=dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0)),
     ),
 )

@@ -33,16 +33,21 @@ def table1(*arguments: str, work: Path, **more) -> subprocess.CompletedProcess:
     return run("--suite", "table1", *SMALL, *(QUARTER if with_acm else []), *arguments, work=work, **more)
 
 
+def folder(work: Path, method: str) -> Path:
+    """Of the method's cell, not of those that test its training in another way (``+`` in their names)."""
+    (path,) = (path for path in work.glob(f"cells/{method}__*/record.json") if "+" not in path.parent.name)
+    return path.parent
+
+
 def record(work: Path, method: str) -> dict:
-    (path,) = work.glob(f"cells/{method}__*/record.json")
-    return json.loads(path.read_text())
+    return json.loads((folder(work, method) / "record.json").read_text())
 
 
 def results(work: Path, method: str) -> tuple:
     """What must be equal bit for bit between two runs of one cell."""
     found = record(work, method)
-    (rows,) = work.glob(f"cells/{method}__*/per_image.jsonl")
-    return found["id"], found["metrics"], found["roc"], found["training"].get("weights_sha256"), rows.read_text()
+    rows = (folder(work, method) / "per_image.jsonl").read_text()
+    return found["id"], found["metrics"], found["roc"], found["training"].get("weights_sha256"), rows
 
 
 @pytest.fixture(scope="module")

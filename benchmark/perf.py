@@ -12,6 +12,7 @@ if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on s
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -52,9 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, got {args.rounds}")
     subject = importlib.import_module(SUBJECTS[args.subject][0])
-    if hasattr(subject, "rows"):
-        return _print_rows(subject.rows(args.rounds), args.json)
-    found = subject.comparisons(args.rounds)
+    tabular = hasattr(subject, "rows")
+    with contextlib.redirect_stdout(sys.stderr):  # what models say while they are built is not the result
+        found = (subject.rows if tabular else subject.comparisons)(args.rounds)
+    if tabular:
+        return _print_rows(found, args.json)
     if args.json:
         print(json.dumps([comparison.to_dict() for comparison in found], indent=1))
         return EXIT_DONE

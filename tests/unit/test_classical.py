@@ -1,4 +1,4 @@
-"""Top-Hat, the decision rules and IPI: the acceptance checks of their fact sheets, and nothing lost at borders."""
+"""Top-Hat, the decision rules and IPI: what the published descriptions promise, and nothing lost at borders."""
 
 from __future__ import annotations
 

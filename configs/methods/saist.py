@@ -9,7 +9,7 @@ profiles = dict(
     fast=dict(
         model=dict(
             sam=dict(encoder="tiny_vit", checkpoint="mobile_sam"),
-            clip=dict(architecture="ViT-tiny", checkpoint=None, quick_gelu=False),
+            clip=dict(architecture="IR-CLIP-tiny", checkpoint="ir_clip_tiny", quick_gelu=False),
         ),
         view=dict(size=(512, 512), train="resize", test="resize"),
         optim_wrapper=dict(optimizer=dict(lr=3e-4), clip_grad=dict(max_norm=1.0)),
@@ -17,7 +17,7 @@ profiles = dict(
     demo=dict(
         model=dict(
             sam=dict(encoder="vit_t_conv", checkpoint=None, tune="full"),
-            clip=dict(architecture="ViT-tiny", checkpoint=None, quick_gelu=False),
+            clip=dict(architecture="IR-CLIP-tiny", checkpoint="ir_clip_tiny", quick_gelu=False),
             loss=dict(positive=50.0),
         ),
         train_cfg=dict(max_epochs=16),

@@ -69,6 +69,13 @@ def dynamic_mask(weights: Tensor, feature: Tensor) -> Tensor:
     return torch.einsum("bc,bchw->bhw", weights, feature).unsqueeze(1)
 
 
+def _upscaled_mask(weights: Tensor, feature: Tensor, upscaling: nn.ConvTranspose2d) -> Tensor:
+    """``dynamic_mask(weights, upscaling(feature))`` without its many-channel map: both are linear and become one."""
+    kernel = torch.einsum("bo,coij->bcij", weights, upscaling.weight)
+    mask = torch.einsum("bchw,bcij->bhiwj", feature, kernel)
+    return mask.flatten(3).flatten(1, 2).unsqueeze(1) + (weights @ upscaling.bias)[:, None, None, None]
+
+
 @MODELS.register_module()
 class SAMDecoder(nn.Module):
     """SAM's mask decoder with the prompts as sparse prompts: the plain decoder of the paper's tables 2, 3 and 5."""
@@ -170,8 +177,9 @@ class CGSAMDecoder(nn.Module):
         tokens, image = self.background(fused, image_pe, prompts.tokens, prompts.valid)
         valid = prompts.valid.unsqueeze(-1)
         mean = (tokens * valid).sum(dim=1) / valid.sum(dim=1)
-        upscaled = self.upscaling(image.transpose(1, 2).unflatten(2, fused.shape[-2:]))
-        return dynamic_mask(self.background_mlp(mean), upscaled)
+        *first, last = self.upscaling
+        hidden = nn.Sequential(*first)(image.transpose(1, 2).unflatten(2, fused.shape[-2:]))
+        return _upscaled_mask(self.background_mlp(mean), hidden, last)
 
 
 def _upscaling(channels: int, hidden: int, out: int) -> nn.Sequential:

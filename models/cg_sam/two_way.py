@@ -47,9 +47,10 @@ def _run_block(block: TwoWayAttentionBlock, queries: Tensor, keys: Tensor, query
         positioned = queries + query_pe
         queries = queries + _attend(block.self_attn, positioned, positioned, queries, mask)
     queries = block.norm1(queries)
-    queries = block.norm2(queries + _attend(block.cross_attn_token_to_image, queries + query_pe, keys + key_pe, keys))
+    placed = keys + key_pe
+    queries = block.norm2(queries + _attend(block.cross_attn_token_to_image, queries + query_pe, placed, keys))
     queries = block.norm3(queries + block.mlp(queries))
-    attended = _attend(block.cross_attn_image_to_token, keys + key_pe, queries + query_pe, queries, mask)
+    attended = _attend(block.cross_attn_image_to_token, placed, queries + query_pe, queries, mask)
     return queries, block.norm4(keys + attended)
 
 

@@ -1,7 +1,7 @@
 """The command ``compare.py``: does one method beat another on the same test images? From records alone; no torch.
 
-Images are the units that are resampled. Counts of one image are summed over seeds first: seeds repeat the training, not
-the image, and counting each as an image of its own would make every interval too narrow.
+Images are the units that are resampled. Count tables are added over seeds first: seeds repeat the training, not the
+image, and counting each as an image of its own would make every interval too narrow.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ if __package__ in (None, ""):  # run as a file: Python put benchmark/ first on s
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
+
+import numpy as np
 
 from benchmark.cli import EXIT_DONE, run_main
 from benchmark.errors import ConfigError
-from benchmark.metrics.bootstrap import paired_bootstrap
+from benchmark.metrics.bootstrap import paired_difference
+from benchmark.metrics.summary import count_table
 from benchmark.metrics.target import ImageCounts
 from benchmark.records import CellKey, RecordStore
 
@@ -39,27 +42,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv``; returns the exit code."""
     arguments = _parser().parse_args(argv)
     store = RecordStore(arguments.work_dir, writable=False)
-    counts = {name: _counts(store, name, arguments) for name in (arguments.method, *arguments.others)}
-    rows = compare(counts, arguments.method, arguments.metrics)
+    runs = {name: _runs(store, name, arguments) for name in (arguments.method, *arguments.others)}
+    over_seeds([run for own in runs.values() for run in own])  # refuses methods that were tested on different images
+    tables = {name: over_seeds(own) for name, own in runs.items()}
+    rows = compare(tables, arguments.method, arguments.metrics)
     if arguments.json:
         print(json.dumps(rows, indent=1))
     else:
         seeds = f"{len(arguments.seeds)} seed{'s' if len(arguments.seeds) > 1 else ''}"
         print(f"{arguments.method} on {arguments.dataset} ({arguments.split}, {arguments.profile}), {seeds}, "
-              f"{len(counts[arguments.method])} test images; p by paired bootstrap, corrected after Holm")
+              f"{len(tables[arguments.method])} test images; p by paired bootstrap, corrected after Holm")
         print("\n".join(sentence(row) for row in rows))
     return EXIT_DONE
 
 
-def compare(counts: dict[str, list[ImageCounts]], method: str, metrics: Sequence[str]) -> list[dict[str, Any]]:
+def compare(tables: dict[str, np.ndarray], method: str, metrics: Sequence[str]) -> list[dict[str, Any]]:
     """Differences of ``method`` and each other one: fields of ``PairedDifference``, ``against`` and ``p_holm``.
 
     ``p_holm`` is corrected over the comparisons of one metric.
     """
     rows = []
     for metric in metrics:
-        found = [(other, paired_bootstrap(counts[method], counts[other], metric))
-                 for other in counts if other != method]
+        found = [(other, paired_difference(tables[method], tables[other], metric))
+                 for other in tables if other != method]
         corrected = holm([difference.p_value for _, difference in found])
         rows += [{"method": method, "against": other} | asdict(difference) | {"p_holm": p}
                  for (other, difference), p in zip(found, corrected, strict=True)]
@@ -77,21 +82,15 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     return corrected
 
 
-def over_seeds(runs: Sequence[Sequence[ImageCounts]]) -> list[ImageCounts]:
-    """Counts of each image summed over runs of the same images in the same order.
+def over_seeds(runs: Sequence[Sequence[ImageCounts]]) -> np.ndarray:
+    """(images, columns) count tables of runs of the same images in the same order, added.
 
     Raises:
         ConfigError: If the runs were not tested on the same images.
     """
-    summed = []
-    for images in zip(*runs, strict=False):
-        if len({image.image_id for image in images}) > 1 or len({len(run) for run in runs}) > 1:
-            raise ConfigError("the runs were tested on different images")
-        names = [item.name for item in fields(ImageCounts) if item.name not in ("image_id", "protocol")]
-        values = {name: [getattr(image, name) for image in images] for name in names}
-        summed.append(ImageCounts(images[0].image_id, images[0].protocol,
-                                  **{name: None if None in found else sum(found) for name, found in values.items()}))
-    return summed
+    if len({tuple(image.image_id for image in run) for run in runs}) > 1:
+        raise ConfigError("the runs were tested on different images")
+    return sum(count_table(run) for run in runs)
 
 
 def sentence(row: dict[str, Any]) -> str:
@@ -108,7 +107,7 @@ def sentence(row: dict[str, Any]) -> str:
             f"{unit}, p = {row['p_holm']:.3f}: {verdict}")
 
 
-def _counts(store: RecordStore, method: str, arguments: argparse.Namespace) -> list[ImageCounts]:
+def _runs(store: RecordStore, method: str, arguments: argparse.Namespace) -> list[list[ImageCounts]]:
     runs = []
     for seed in arguments.seeds:
         key = CellKey(method, arguments.dataset, arguments.split, arguments.profile, seed)
@@ -116,7 +115,7 @@ def _counts(store: RecordStore, method: str, arguments: argparse.Namespace) -> l
         if not rows:
             raise ConfigError(f"{store.folder(key)}: no finished cell; run it first")
         runs.append([ImageCounts.from_dict(row) for row in rows])
-    return over_seeds(runs)
+    return runs
 
 
 def _parser() -> argparse.ArgumentParser:

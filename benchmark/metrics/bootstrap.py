@@ -64,16 +64,26 @@ def paired_bootstrap(counts_a: Sequence[ImageCounts], counts_b: Sequence[ImageCo
     Raises:
         ValueError: If the two do not hold the same image ids in the same order, or the metric is unknown.
     """
+    if [image.image_id for image in counts_a] != [image.image_id for image in counts_b]:
+        raise ValueError("a paired comparison needs the same images in the same order on both sides")
+    return paired_difference(count_table(counts_a), count_table(counts_b), metric, resamples, seed, level)
+
+
+def paired_difference(table_a: np.ndarray, table_b: np.ndarray, metric: str, resamples: int = 2000, seed: int = 0,
+                      level: float = 0.95) -> PairedDifference:
+    """``paired_bootstrap`` of two count tables, whose rows are the same images; tables of several runs may be added.
+
+    Raises:
+        ValueError: If the metric is unknown.
+    """
     _check(resamples, level)
     if metric not in RATIOS:
         raise ValueError(f"unknown metric {metric!r}; known: {', '.join(RATIOS)}")
-    if [image.image_id for image in counts_a] != [image.image_id for image in counts_b]:
-        raise ValueError("a paired comparison needs the same images in the same order on both sides")
-    tables = [count_table(counts) for counts in (counts_a, counts_b)]
+    tables = (table_a, table_b)
     point = np.subtract(*(figures(table.sum(axis=0))[metric] for table in tables))
     if np.isnan(point):
         return PairedDifference(metric, None, None, None, None)
-    if len(counts_a) < 2 or not resamples:
+    if len(table_a) < 2 or not resamples:
         return PairedDifference(metric, float(point), None, None, None)
     drawn = np.subtract(*(figures(_resampled_sums(table, resamples, seed))[metric] for table in tables))
     return difference_of(metric, point, drawn, level)

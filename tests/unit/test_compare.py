@@ -10,6 +10,7 @@ import pytest
 from benchmark import compare
 from benchmark.cli import run_main
 from benchmark.errors import ConfigError
+from benchmark.metrics.summary import figures
 from benchmark.metrics.target import ImageCounts
 from benchmark.records import CellKey, Metric, Record, RecordStore
 
@@ -19,12 +20,14 @@ def image(index, tp, fp=2):
                        predicted=1, fa_pixels=fp, fa_area=1000, fa_components=0, pair_iou_sum=0.5)
 
 
-def test_counts_of_an_image_are_summed_over_seeds():
-    (one, two) = compare.over_seeds([[image(0, 10), image(1, 4)], [image(0, 12), image(1, 6)]])
-    assert (one.image_id, one.tp, one.fn, one.pixels, one.pair_iou_sum) == ("im0", 22, 18, 2000, 1.0)
-    assert (two.image_id, two.tp) == ("im1", 10)
-    (lacking,) = compare.over_seeds([[image(0, 1)], [replace(image(0, 1), pair_iou_sum=None)]])
-    assert lacking.pair_iou_sum is None
+def test_figures_over_seeds_are_those_that_reports_average():
+    runs = [[image(0, 10), image(1, 4)], [image(0, 20, fp=0), image(1, 20, fp=20)]]
+    found = figures(compare.over_seeds(runs).sum(axis=0))
+    # of each image in each run: 10/22, 4/22, 20/20, 20/40
+    assert found["niou"] == pytest.approx((10 / 22 + 4 / 22 + 1 + 0.5) / 4)
+    assert found["iou"] == pytest.approx((10 + 4 + 20 + 20) / (22 + 22 + 20 + 40))
+    lacking = compare.over_seeds([[image(0, 1)], [replace(image(0, 1), pair_iou_sum=None)]])
+    assert figures(lacking.sum(axis=0))["hiou"] != figures(lacking.sum(axis=0))["hiou"]  # NaN: undefined
 
 
 @pytest.mark.parametrize("other", [[image(1, 10)], [image(0, 10), image(1, 10)]])

@@ -319,3 +319,15 @@ def test_it_learns_two_images_by_heart():
     with torch.no_grad():
         found = model.eval().logits(images, samples) > 0
     assert (found & (mask > 0)).sum() / (found | (mask > 0)).sum() > 0.9
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 7)])
+def test_the_background_is_read_from_its_upscaled_map_without_making_it(stack, shape):
+    from models.cg_sam.mask_decoders import _upscaled_mask, dynamic_mask
+
+    batch, height, width = shape
+    upscaling = torch.nn.ConvTranspose2d(6, 4, 2, stride=2)
+    feature, weights = torch.randn(batch, 6, height, width), torch.randn(batch, 4)
+    found = _upscaled_mask(weights, feature, upscaling)
+    assert found.shape == (batch, 1, 2 * height, 2 * width)
+    torch.testing.assert_close(found, dynamic_mask(weights, upscaling(feature)), rtol=1e-5, atol=1e-5)

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     store = RecordStore(arguments.work_dir, writable=False)
     runs = {name: _runs(store, name, arguments) for name in (arguments.method, *arguments.others)}
-    over_seeds([run for own in runs.values() for run in own])  # refuses methods that were tested on different images
+    _check_same_images([run for own in runs.values() for run in own])
     tables = {name: over_seeds(own) for name, own in runs.items()}
     rows = compare(tables, arguments.method, arguments.metrics)
     if arguments.json:
@@ -88,9 +88,13 @@ def over_seeds(runs: Sequence[Sequence[ImageCounts]]) -> np.ndarray:
     Raises:
         ConfigError: If the runs were not tested on the same images.
     """
+    _check_same_images(runs)
+    return sum(count_table(run) for run in runs)
+
+
+def _check_same_images(runs: Sequence[Sequence[ImageCounts]]) -> None:
     if len({tuple(image.image_id for image in run) for run in runs}) > 1:
         raise ConfigError("the runs were tested on different images")
-    return sum(count_table(run) for run in runs)
 
 
 def sentence(row: dict[str, Any]) -> str:

@@ -157,6 +157,9 @@ VIT: dict[str, dict[str, Any]] = {
     "vit_t": dict(embed_dim=192, depth=6, num_heads=6, global_attn_indexes=(2, 5), window_size=7, img_size=256),
     "vit_t_conv": dict(embed_dim=192, depth=6, num_heads=6, global_attn_indexes=(2, 5), window_size=7, img_size=256,
                        stem=(24, 48, 96)),
+    # Width and depth of ViT-Tiny (Touvron et al., ICML 2021).
+    "vit_t12_conv": dict(embed_dim=192, depth=12, num_heads=6, global_attn_indexes=(2, 5, 8, 11), window_size=7,
+                         img_size=256, stem=(24, 48, 96)),
     "vit_b": dict(embed_dim=768, depth=12, num_heads=12, global_attn_indexes=(2, 5, 8, 11)),
     "vit_l": dict(embed_dim=1024, depth=24, num_heads=16, global_attn_indexes=(5, 11, 17, 23)),
     "vit_h": dict(embed_dim=1280, depth=32, num_heads=16, global_attn_indexes=(7, 15, 23, 31)),
@@ -165,8 +168,8 @@ ENCODERS = (*VIT, "tiny_vit")
 
 
 def build_encoder(name: str, gradient_checkpointing: bool = False) -> SamViT | SamTinyViT:
-    """SAM's ViT-B, L or H, their small sibling ``vit_t``, with a stem for training from scratch ``vit_t_conv``, or
-    MobileSAM's ``tiny_vit``.
+    """SAM's ViT-B, L or H, their small sibling ``vit_t``, with a stem for training from scratch ``vit_t_conv`` and, at
+    twice the depth, ``vit_t12_conv``, or MobileSAM's ``tiny_vit``.
 
     Raises ``ValueError`` for another name.
     """

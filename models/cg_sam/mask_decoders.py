@@ -132,7 +132,9 @@ class CGSAMDecoder(nn.Module):
 
     Args:
         early_channels: Channels of the encoder's early map.
-        background_depth, background_mlp: Layers and MLP width of the background transformer.
+        early_hidden: Channels between its two convolutions.
+        background_depth, background_mlp: Layers and MLP width of the background transformer; with no layer there remains
+            its closing attention of the prompts to the map.
         depth: Arguments of ``DepthHead``.
         initial_beta: β before training.
         max_exponent: Bound of β·d in Eq. 14.
@@ -141,14 +143,15 @@ class CGSAMDecoder(nn.Module):
 
     def __init__(self, early_channels: int, background_depth: int = 2, background_mlp: int = 512,
                  depth: dict | None = None, initial_beta: float = 0.1, max_exponent: float = MAX_EXPONENT,
-                 equation: bool = True) -> None:
+                 equation: bool = True, early_hidden: int = 64) -> None:
         super().__init__()
         self.sam = BatchedMaskDecoder()
         self.equation, self.max_exponent = equation, max_exponent
         if not equation:
             return
         self.early = nn.Sequential(
-            nn.Conv2d(early_channels, 64, 1), LayerNorm2d(64), nn.GELU(), nn.Conv2d(64, WIDTH, 3, padding=1))
+            nn.Conv2d(early_channels, early_hidden, 1), LayerNorm2d(early_hidden), nn.GELU(),
+            nn.Conv2d(early_hidden, WIDTH, 3, padding=1))
         self.background = MaskedTwoWayTransformer(depth=background_depth, embedding_dim=WIDTH,
                                                   mlp_dim=background_mlp, num_heads=8)
         self.upscaling = _upscaling(WIDTH, WIDTH // 4, MAP_WIDTH)

@@ -26,7 +26,7 @@ class SAM(nn.Module):
     """SAM's image encoder under one of three ways of training, with the frozen prompt encoder's position code.
 
     Args:
-        encoder: ``'vit_t'``, ``'vit_b'``, ``'vit_l'``, ``'vit_h'`` or ``'tiny_vit'``.
+        encoder: One of ``models.cg_sam.image_encoder.ENCODERS``.
         checkpoint: Official name or path (SAM, MobileSAM or HQ-SAM layout); None for random weights, always the same.
         tune: ``'lora'`` (frozen, low-rank adapters on the qkv projections; Hu et al. 2022), ``'full'`` or ``'frozen'``.
         lora: ``r``, ``alpha``, ``dropout`` of the adapters.

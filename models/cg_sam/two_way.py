@@ -28,8 +28,9 @@ class MaskedTwoWayTransformer(TwoWayTransformer):
         Returns:
             Tokens (B, T, D), of which those not valid mean nothing, and image (B, h·w, D).
         """
-        keys = image.flatten(2).transpose(1, 2)
-        key_pe = image_pe.flatten(2).transpose(1, 2)
+        # Contiguous, since every sum and normalisation below would pay for the transposed layout.
+        keys = image.flatten(2).transpose(1, 2).contiguous()
+        key_pe = image_pe.flatten(2).transpose(1, 2).contiguous()
         mask = None if valid is None else valid[:, None, None, :]
         queries = tokens
         for block in self.layers:

@@ -22,15 +22,14 @@ import numpy as np
 
 from benchmark.cli import EXIT_DONE, run_main
 from benchmark.errors import ConfigError
-from benchmark.metrics.bootstrap import paired_difference
-from benchmark.metrics.summary import count_table
+from benchmark.metrics.bootstrap import holm, paired_difference
+from benchmark.metrics.summary import LOWER_IS_BETTER, count_table
 from benchmark.metrics.target import ImageCounts
 from benchmark.records import CellKey, RecordStore
 
 LEVEL = 0.05
 UNITS = {"iou": (100.0, "points of IoU"), "niou": (100.0, "points of nIoU"), "pd": (100.0, "points of Pd"),
          "fa": (1.0, "false-alarm pixels a million")}
-LOWER_IS_BETTER = ("fa",)
 
 EPILOG = """example:
   python benchmark/compare.py saist_captions saist_template saist_shuffled --dataset nuaa-sirst --profile fast \\
@@ -69,17 +68,6 @@ def compare(tables: dict[str, np.ndarray], method: str, metrics: Sequence[str]) 
         rows += [{"method": method, "against": other} | asdict(difference) | {"p_holm": p}
                  for (other, difference), p in zip(found, corrected, strict=True)]
     return rows
-
-
-def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """P-values corrected for their number (Holm, 1979), in the order given; None stays None and is not counted."""
-    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, index) in enumerate(known):
-        highest = max(highest, min(1.0, p * (len(known) - rank)))
-        corrected[index] = highest
-    return corrected
 
 
 def over_seeds(runs: Sequence[Sequence[ImageCounts]]) -> np.ndarray:

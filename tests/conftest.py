@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,26 @@ def stack() -> None:
     from benchmark.engine import compat
 
     compat.apply()
+
+
+@pytest.fixture(scope="session")
+def draw_weights() -> Callable[[Any], Any]:
+    """Fills a network with weights that no version of torch and no initialisation changes; returns the generator."""
+    return _draw_weights
+
+
+def _draw_weights(net: Any) -> Any:
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    for name, value in sorted(net.state_dict().items()):
+        if value.ndim > 1:
+            value.copy_(torch.randn(value.shape, generator=generator) / value[0].numel() ** 0.5)
+        elif name.endswith((".weight", "running_var")):
+            value.fill_(1)
+        elif value.is_floating_point():
+            value.copy_(torch.randn(value.shape, generator=generator) / 10)
+    return generator
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,22 @@
 """Is a method worse than the best of its column beyond the noise of the test images? Paired bootstrap with Holm.
 
 Both sides are resampled with the same images. Over several seeds the counts of those that both methods have are taken
-together. Holm's correction is over the methods of one column (S. Holm, Scandinavian Journal of Statistics 6, 1979).
+together. Holm's correction is over the methods of one column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmark.metrics.bootstrap import difference_of, resampled
-from benchmark.metrics.summary import RATIOS, count_table, figures
+from benchmark.metrics.bootstrap import difference_of, holm, resampled
+from benchmark.metrics.summary import LOWER_IS_BETTER, RATIOS, count_table, figures
 from benchmark.metrics.target import ImageCounts
 from benchmark.records import PER_IMAGE_FILE, Outcome, SuiteResult, read_lines
 
-LOWER_IS_BETTER = ("fa", "fa_components", "fa_pixel_strict")
 RESAMPLES = 2000
 
 
@@ -48,15 +47,6 @@ def compare(result: SuiteResult, resamples: int = RESAMPLES) -> list[dict[str, A
             if metric in RATIOS:
                 found += _column(counts, metric, dataset["name"], drawn, resamples)
     return found
-
-
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Adjusted p-values: sorted, multiplied by how many are left, made monotone, at most 1."""
-    adjusted, highest = {}, 0.0
-    for place, (name, value) in enumerate(sorted(p_values.items(), key=lambda item: (item[1], item[0]))):
-        highest = max(highest, min(1.0, (len(p_values) - place) * value))
-        adjusted[name] = highest
-    return adjusted
 
 
 def _by_seed(outcomes: Sequence[Outcome], method: str, dataset: str) -> dict[int, list[ImageCounts]]:
@@ -90,8 +80,7 @@ def _column(counts: dict[str, dict[int, list[ImageCounts]]], metric: str, datase
             rows.append({"method": name, "dataset": dataset, "metric": metric, "best": best,
                          "difference": difference.difference, "low": difference.low, "high": difference.high,
                          "p": difference.p_value, "seeds": list(shared)})
-    adjusted = holm({row["method"]: row["p"] for row in rows})
-    return [row | {"p_holm": adjusted[row["method"]]} for row in rows]
+    return [row | {"p_holm": p} for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True)]
 
 
 def _same_images(first: dict[int, list[ImageCounts]], second: dict[int, list[ImageCounts]],

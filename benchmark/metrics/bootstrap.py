@@ -53,8 +53,12 @@ def bootstrap_intervals(counts: Sequence[ImageCounts], resamples: int = 2000, se
     if len(counts) < 2 or not resamples:
         return found
     point = figures(table.sum(axis=0))
-    drawn = figures(_resampled_sums(table, resamples, seed))
-    return found | {name: _interval(drawn[name], level) for name in RATIOS if not np.isnan(point[name])}
+    drawn = figures(resampled(table, resamples, seed))
+    for name in RATIOS:
+        low, high = percentiles(drawn[name], level)
+        if low is not None and not np.isnan(point[name]):
+            found[name] = low, high
+    return found
 
 
 def paired_bootstrap(counts_a: Sequence[ImageCounts], counts_b: Sequence[ImageCounts], metric: str,
@@ -85,7 +89,7 @@ def paired_difference(table_a: np.ndarray, table_b: np.ndarray, metric: str, res
         return PairedDifference(metric, None, None, None, None)
     if len(table_a) < 2 or not resamples:
         return PairedDifference(metric, float(point), None, None, None)
-    drawn = np.subtract(*(figures(_resampled_sums(table, resamples, seed))[metric] for table in tables))
+    drawn = np.subtract(*(figures(resampled(table, resamples, seed))[metric] for table in tables))
     return difference_of(metric, point, drawn, level)
 
 
@@ -94,23 +98,13 @@ def difference_of(metric: str, point: float, drawn: np.ndarray, level: float = 0
     if np.isnan(point):
         return PairedDifference(metric, None, None, None, None)
     drawn = drawn[~np.isnan(drawn)]
-    interval = _interval(drawn, level) or (None, None)
+    interval = percentiles(drawn, level)
     tail = min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
     return PairedDifference(metric, float(point), *interval, p_value=float(min(1.0, 2 * (tail + 1) / (len(drawn) + 1))))
 
 
 def resampled(table: np.ndarray, resamples: int, seed: int = RESAMPLE_SEED) -> np.ndarray:
     """(resamples, columns) sums of a count table over images drawn with replacement; equal seeds draw equal images."""
-    return _resampled_sums(table, resamples, seed)
-
-
-def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
-    """Ends of the percentile interval, NaN left out; (None, None) where nothing is left."""
-    return _interval(values, level) or (None, None)
-
-
-def _resampled_sums(table: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """(resamples, columns) sums over images drawn with replacement; equal seeds draw equal images."""
     images, generator = len(table), np.random.default_rng(seed)
     step, parts = max(1, _DRAWS_AT_ONCE // images), []
     for start in range(0, resamples, step):
@@ -122,10 +116,26 @@ def _resampled_sums(table: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _interval(values: np.ndarray, level: float) -> tuple[float, float] | None:
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """P-values corrected for their number, in the order given; None stays None and is not counted.
+
+    Sorted, multiplied by how many are left, made monotone, at most 1 (S. Holm, Scandinavian Journal of Statistics 6,
+    1979).
+    """
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, index) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        corrected[index] = highest
+    return corrected
+
+
+def percentiles(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | tuple[None, None]:
+    """Ends of the percentile interval, NaN left out; (None, None) where nothing is left."""
     values = values[~np.isnan(values)]
     if not len(values):
-        return None
+        return None, None
     low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
     return float(low), float(high)
 

@@ -21,6 +21,7 @@ from benchmark.metrics.target import ImageCounts
 PER_MILLION = 1e6
 RATIOS = ("iou", "niou", "niou_targets", "precision", "recall", "f1", "pd", "fa", "fa_components", "fa_pixel_strict",
           "hiou")
+LOWER_IS_BETTER = ("fa", "fa_components", "fa_pixel_strict")
 COUNTS = ("targets", "images")
 """Sizes of the set; they describe it and have no interval."""
 _SUMMED = ("tp", "fp", "fn", "targets", "paired", "predicted", "pixels", "fa_pixels", "fa_area", "fa_components")

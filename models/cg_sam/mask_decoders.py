@@ -133,8 +133,8 @@ class CGSAMDecoder(nn.Module):
     Args:
         early_channels: Channels of the encoder's early map.
         early_hidden: Channels between its two convolutions.
-        background_depth, background_mlp: Layers and MLP width of the background transformer; with no layer there remains
-            its closing attention of the prompts to the map.
+        background_depth, background_mlp: Layers and MLP width of the background transformer; with no layer there
+            remains its closing attention of the prompts to the map.
         depth: Arguments of ``DepthHead``.
         initial_beta: β before training.
         max_exponent: Bound of β·d in Eq. 14.

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.analysis.comparison import compare, holm
+from benchmark.analysis.comparison import compare
 from benchmark.analysis.derived import derive
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.metrics.target import ImageCounts
@@ -41,12 +41,6 @@ def result(outcomes, kind="grid", metrics=("iou", "pd")) -> SuiteResult:
         "name": "s", "title": "S", "kind": kind, "metrics": metrics, "seeds": seeds,
         "methods": [{"name": name, "title": name, "type": "", "reconstruction": False} for name in names],
         "datasets": [{"name": name, "title": name, "real": True, "split": "official"} for name in datasets]}, outcomes)
-
-
-def test_holm_multiplies_by_what_is_left_and_never_descends():
-    # sorted 0.01, 0.02, 0.03: times 3, 2, 1 = 0.03, 0.04, 0.03 → the last is lifted to 0.04
-    assert holm({"a": 0.02, "b": 0.01, "c": 0.03}) == pytest.approx({"b": 0.03, "a": 0.04, "c": 0.04})
-    assert holm({"a": 0.9, "b": 0.8}) == {"b": 1.0, "a": 1.0} and holm({}) == {}
 
 
 def test_a_clear_difference_is_significant_and_an_equal_method_is_not(tmp_path):

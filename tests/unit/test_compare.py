@@ -47,12 +47,6 @@ def test_more_seeds_do_not_make_an_interval_narrower():
     assert width(3) == pytest.approx(width(1))
 
 
-def test_holm_by_hand():
-    # 0.01·3 = 0.03; 0.03·2 = 0.06; 0.04·1 is lifted to what came before
-    assert compare.holm([0.04, 0.01, None, 0.03]) == pytest.approx([0.06, 0.03, None, 0.06], nan_ok=True)
-    assert compare.holm([0.9, 0.8]) == [1.0, 1.0] and compare.holm([]) == []
-
-
 def test_the_command_says_plainly_who_is_better(tmp_path, capsys):
     store = RecordStore(tmp_path)
     methods = {"good": [image(index, 15) for index in range(40)], "same": [image(index, 15) for index in range(40)],

@@ -134,16 +134,10 @@ def test_bfloat16_autocast_gives_the_same_logits_to_its_precision(small):
     assert (rounded.float() - exact).abs().mean() < 0.05 * exact.abs().mean()
 
 
-def test_forward_equals_frozen_values(dim2clear):
+def test_forward_equals_frozen_values(dim2clear, draw_weights):
     # Frozen from this code, once its parts had passed the tests above; there is nothing official to agree with.
-    net, generator = dim2clear.Dim2Clear(blocks=1).eval(), torch.Generator().manual_seed(0)
-    for name, value in sorted(net.state_dict().items()):
-        if value.ndim > 1:
-            value.copy_(torch.randn(value.shape, generator=generator) / value[0].numel() ** 0.5)
-        elif name.endswith((".weight", "running_var")):
-            value.fill_(1)
-        elif value.is_floating_point():
-            value.copy_(torch.randn(value.shape, generator=generator) / 10)
+    net = dim2clear.Dim2Clear(blocks=1).eval()
+    generator = draw_weights(net)
     with torch.no_grad():
         logits = net(torch.randn(1, 1, 32, 64, generator=generator))[0, 0]
     found = torch.stack([logits.mean(), logits.std(), logits[0, 0], logits[8, 9], logits[20, 30], logits[-1, -1]])

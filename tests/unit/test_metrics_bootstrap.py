@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmark.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
+from benchmark.metrics.bootstrap import bootstrap_intervals, holm, paired_bootstrap
 from benchmark.metrics.summary import COUNTS, RATIOS, summarise
 from benchmark.metrics.target import ImageCounts
 
@@ -125,3 +125,9 @@ def test_a_difference_of_an_undefined_figure_is_undefined():
 def test_impossible_settings_are_refused(resamples, level):
     with pytest.raises(ValueError, match="resamples"):
         bootstrap_intervals(random_set(3, 0), resamples, 0, level)
+
+
+def test_holm_by_hand():
+    # 0.01·3 = 0.03; 0.03·2 = 0.06; 0.04·1 is lifted to what came before; an undefined one is not counted
+    assert holm([0.04, 0.01, None, 0.03]) == pytest.approx([0.06, 0.03, None, 0.06], nan_ok=True)
+    assert holm([0.9, 0.8]) == [1.0, 1.0] and holm([]) == []

@@ -132,7 +132,7 @@ class CGSAMDecoder(nn.Module):
 
     Args:
         early_channels: Channels of the encoder's early map.
-        early_hidden: Channels between its two convolutions.
+        early_hidden: Channels between the two convolutions on that map.
         background_depth, background_mlp: Layers and MLP width of the background transformer; with no layer there
             remains its closing attention of the prompts to the map.
         depth: Arguments of ``DepthHead``.

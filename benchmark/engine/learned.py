@@ -32,7 +32,7 @@ from benchmark.errors import ConfigError, TrainingError, unknown_name
 from benchmark.keeping import Keeper, write_png
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.provenance import git_state
-from benchmark.records import MAPS_FOLDER, write_atomically
+from benchmark.records import MAPS_FOLDER, set_aside, write_atomically
 from benchmark.suites import Cell
 
 TRAINED_FILE = "trained.json"
@@ -210,4 +210,7 @@ def _finished(work: Path) -> Path | None:
         chosen = work / json.loads((work / TRAINED_FILE).read_text(encoding="utf-8"))["checkpoint"]
     except (FileNotFoundError, ValueError, KeyError):
         return None
-    return chosen if is_intact(chosen) else None
+    if is_intact(chosen):
+        return chosen
+    set_aside(chosen)
+    return None

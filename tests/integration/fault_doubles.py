@@ -14,14 +14,6 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-METHOD = '''
-method = dict(name="tiny", title="Tiny", type="CNN", year=2025, trainable=True, reconstruction=False, paper="none")
-custom_imports = dict(imports=["baselines.segmentor", "baselines.losses", "fault_doubles"])
-model = dict(type="BaselineSegmentor", network=dict(type="TinyNet"), loss=dict(type="SoftIoULoss", per_image=True))
-weights = dict(kind="random")
-recipes = dict(authors=dict())
-'''
-
 at_step: list[Callable[[int, Tensor], Tensor]] = []
 """Each hears the number of a training step's forward pass, from 1, and its images; what it returns is gone on with."""
 

@@ -5,13 +5,15 @@ fork of this process, and each of its cells a fork of the command, so that what 
 would be. Speaks JSON lines: a list of runs in, all started at once; the list of their endings out.
 
 A run: ``argv``; ``module`` (default ``benchmark.run``); ``faults``, functions of ``fault_doubles`` with their
-arguments; ``kill``, ``['parent' or 'child', after so many seconds]``; ``output``, the file for what it prints.
+arguments; ``kill``, ``['parent' or 'child', after so many seconds]``; ``after``, a pattern of files that must be there
+before it starts; ``output``, the file for what it prints.
 An ending: ``code`` (exit code, or minus the signal), ``killed`` (whether the moment to kill came before the end),
 ``seconds``.
 """
 
 from __future__ import annotations
 
+import glob
 import importlib
 import json
 import multiprocessing
@@ -32,6 +34,8 @@ def main() -> None:
     importlib.import_module("benchmark.engine.preload")
     for module in ("fault_doubles", "baselines.segmentor", "baselines.losses", "reports.build"):
         importlib.import_module(module)
+    # Most of the time of so small a training goes into the layout of the config's text in its checkpoints.
+    importlib.import_module("mmengine.config.config").FormatCode = lambda text, **settings: (text, True)
     answers.write("ready\n")
     for line in sys.stdin:
         runs = json.loads(line)
@@ -40,6 +44,8 @@ def main() -> None:
 
 
 def _start(run: dict[str, Any]) -> int:
+    while "after" in run and not glob.glob(run["after"]):  # noqa: PTH207 - the pattern is absolute
+        time.sleep(0.005)
     pid = os.fork()
     if pid:
         return pid
@@ -81,7 +87,7 @@ def _end(run: dict[str, Any], pid: int) -> dict[str, Any]:
             for victim in [pid] if whom == "parent" else _children(pid):
                 os.kill(victim, signal.SIGKILL)
                 killed = True
-        time.sleep(0.002)
+        time.sleep(0.005)
 
 
 def _children(pid: int) -> list[int]:

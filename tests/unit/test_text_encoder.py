@@ -139,6 +139,11 @@ def test_image_features_from_disk_are_those_computed(stack, tmp_path, monkeypatc
     damaged = next(model.cache.folder.glob("*.npz"))
     damaged.write_bytes(b"cut off")
     assert torch.equal(model.encode_image(scenes).patches, fresh.patches)
+    assert damaged.exists() and damaged.with_name(f"{damaged.name}.damaged").exists()
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit of a feature
+    damaged.write_bytes(content)
+    assert torch.equal(model.encode_image(scenes).patches, fresh.patches)
 
 
 def test_other_weights_and_other_pixels_have_other_files(stack, tmp_path, monkeypatch):

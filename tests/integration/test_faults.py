@@ -257,7 +257,7 @@ def test_a_finished_store_that_is_read_only_is_refused_for_running_and_can_be_lo
 
 def two_runs(host: Host, work: Path, *more: str, patience: float) -> list[dict]:
     """Endings of a slow run and of another on the same folder, begun when the first is in its second epoch."""
-    slow = host.request(work, methods="tiny", faults={"slow": {"seconds": 0.5}})
+    slow = host.request(work, methods="tiny", faults={"slow": {"seconds": 0.25}})
     second = host.request(work, *more, methods="tiny", faults={"patience": {"seconds": patience}},
                           after=str(work / "cells" / "*" / "train-*" / "epoch_1.pth"))
     return host.together(slow, second)
@@ -424,13 +424,13 @@ def test_a_dataset_that_changes_during_a_run_is_not_recorded_under_its_old_finge
     assert_as_undisturbed(work, tmp_path / "fresh", method)
 
 
-def test_a_dataset_that_vanishes_during_a_run_is_one_line(host, tmp_path):
+def test_an_image_that_breaks_during_a_run_is_named_in_one_line(host, tmp_path):
     folder, work = make_set(tmp_path / "mine"), tmp_path / "work"
     data = ["--profile", "fast", "--datasets", str(folder), "--split", str(folder / "lists")]
-    Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "other.bmp")
+    (tmp_path / "other.bmp").write_bytes(b"BM")
     ending = host.suite(work, methods="top_hat", data=data, copies={
         "when": 1, "source": str(tmp_path / "other.bmp"), "target": str(folder / "images" / "im11.bmp")})
-    assert ending["code"] == INCOMPLETE and "im11.bmp" in reason(ending)
+    assert ending["code"] == INCOMPLETE and "images/im11.bmp: " in reason(ending)
 
 
 def test_a_clock_that_is_set_back_changes_nothing(host, undisturbed, tmp_path):
@@ -482,7 +482,8 @@ def test_a_hostile_checkpoint_given_to_predict_is_refused_in_one_line(host, tmp_
         str(tmp_path / "evil.pth"), str(tmp_path / "image.png"), "--out", str(tmp_path / "out")]})
     assert not (tmp_path / "mark").exists()
     assert ending["code"] == USAGE and "never loaded" in ending["output"] and "evil.pth" in ending["output"]
-    assert len(ending["output"].splitlines()) == 1
+    said = [line for line in ending["output"].splitlines() if "weights: random" not in line]  # SAM's note on its start
+    assert len(said) == 1
 
 
 def test_a_hostile_checkpoint_given_to_run_fails_its_cell_in_one_line(host, tmp_path):

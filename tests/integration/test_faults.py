@@ -28,9 +28,10 @@ KILLS = 20
 DONE, INCOMPLETE, USAGE = 0, 1, 2
 SMALL = ["--suite", "table1", "--device", "cpu", "--wandb", "disabled", "--set", "view.size=(32, 32)",
          "--set", "train_cfg.max_epochs=3", "--set", "train_cfg.val_interval=1", "--set", "evaluation.bootstrap=20",
-         "--set", "train_dataloader.batch_size=4", "--set", "evaluation.roc_thresholds=10"]
+         "--set", "train_dataloader.batch_size=4", "--set", "optim_wrapper.optimizer.lr=0.1",
+         "--set", "evaluation.roc_thresholds=10"]
 GENERATED = ["--profile", "demo", "--set", "dataset.counts={'train': 12, 'val': 3, 'test': 4}",
-             "--set", "dataset.size=(64, 64)"]
+             "--set", "dataset.size=(96, 96)"]
 METHOD = """
 method = dict(name="tiny", title="Tiny", type="CNN", year=2025, trainable=True, reconstruction=False, paper="none")
 custom_imports = dict(imports=["baselines.segmentor", "baselines.losses", "fault_doubles"])
@@ -96,6 +97,8 @@ def undisturbed(host, tmp_path_factory) -> Path:
     work = tmp_path_factory.mktemp("undisturbed")
     ending = host.suite(work)
     assert ending["code"] == DONE and "2 done" in ending["output"], ending["output"]
+    for method in ("top_hat", "tiny"):  # or there would be little to compare
+        assert results(work, method)["metrics"]["pd"].value > 0
     return work
 
 
@@ -363,7 +366,7 @@ def test_out_of_memory_is_answered_with_half_the_micro_batch_and_the_record_says
     own, whole = results(tmp_path, "tiny"), results(undisturbed, "tiny")
     assert own["id"] == whole["id"]  # what was asked for is the same
     for ours, theirs in zip(own["curve"], whole["curve"], strict=True):  # and so is each step, but for rounding
-        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4) and ours["lr"] == theirs["lr"]
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-3) and ours["lr"] == theirs["lr"]
     assert "micro_batch" not in json.loads((cell(undisturbed, "tiny") / "record.json").read_text())["training"]
 
 

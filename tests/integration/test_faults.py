@@ -404,19 +404,22 @@ def make_set(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("method", ["top_hat", "tiny"])
-def test_a_dataset_that_changes_during_a_run_is_not_recorded_under_its_old_fingerprint(host, tmp_path, method):
+@pytest.mark.parametrize(("method", "image", "when"), [
+    ("top_hat", "im9", 1),  # a test image, when the first of four has been read
+    ("tiny", "im1", 3),  # a training image, in the second epoch
+])
+def test_a_dataset_that_changes_during_a_run_is_not_recorded_as_it_was(host, tmp_path, method, image, when):
     folder, work = make_set(tmp_path / "mine"), tmp_path / "work"
     data = ["--profile", "fast", "--datasets", str(folder), "--split", str(folder / "lists")]
-    target, other = folder / "images" / "im9.bmp", tmp_path / "other.bmp"
+    target, other = folder / "images" / f"{image}.bmp", tmp_path / "other.bmp"
     shutil.copy(target, tmp_path / "before.bmp")
     Image.fromarray(np.full((40, 48), 99, np.uint8)).save(other)  # of the same size in bytes
     stamp = target.stat()
-    when = 4 if method == "tiny" else 1  # in the second epoch, or when the first of four images has been read
     ending = host.suite(work, methods=method, data=data, copies={"when": when, "source": str(other),
                                                                  "target": str(target)})
     assert ending["code"] == INCOMPLETE
     assert "mine: the dataset changed while this cell was running (fingerprint " in reason(ending)
+    assert [path.name for path in work.glob("cells/*/train-*/epoch_*.pth")] == ["epoch_1.pth"] * (method == "tiny")
     assert not list(work.glob("cells/*/record.json")) and not list(work.glob("cells/*/predictions.npz"))
     os.utime(target, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # it does not help to look as old as the first one
     changed = host.suite(work, methods=method, data=data)

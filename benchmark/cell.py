@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmark import provenance
 from benchmark.child import describe_limits, locked
-from benchmark.datasets.catalog import open_dataset, open_test
+from benchmark.datasets.catalog import open_dataset, open_test, require_unchanged
 from benchmark.datasets.sample import SampleSource
 from benchmark.engine import classical, learned
 from benchmark.engine.cost import peak_memory_mb
@@ -30,7 +30,7 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
     Args:
         cell: What to run.
         store_root: Folder of the record store.
-        send: Hears ``{'kind': 'progress', 'stage', 'done', 'total', 'unit'}``.
+        send: Hears ``{'kind': 'progress', 'stage', 'done', 'total', 'unit'}`` and ``{'kind': 'note', 'text'}``.
         command: The user's command line, for the record.
     """
     store = RecordStore(store_root)
@@ -39,6 +39,7 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
     set_listener(send)
     started, clock = provenance.now(), time.perf_counter()
     limits = describe_limits()
+    require_unchanged(cell.config, Path(cell.data_root), cell.data_fingerprint)  # since it was planned, maybe long ago
     source = open_test(cell.config, Path(cell.data_root))
     # Other tests of the same training are shown by none of the pictures.
     shown = gallery(source.ids("test"), cell.keep) if cell.is_home else []
@@ -48,15 +49,20 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
         evaluation, cost, training = recounted
     else:
         evaluation, cost, training = _run(cell, folder, home, limits["device"], send, keeper)
+    samples = [source.read(name) for name in shown]
+    # Everything is read, nothing is kept yet under the fingerprint.
+    require_unchanged(cell.config, Path(cell.data_root), cell.data_fingerprint)
+    if recounted is None:
         keeper.finish(cell.training_id)
-    keep_images(store.root, cell.test_fingerprint, (source.read(name) for name in shown))
+    keep_images(store.root, cell.test_fingerprint, samples)
     summary = evaluation.summary(resamples=cell.config["evaluation"]["bootstrap"])
     cost["seconds"] = time.perf_counter() - clock
     record = Record(
         id=cell.id, key=cell.key, config=cell.config,
         metrics={name: Metric(**metric) for name, metric in summary.items()},
         roc=evaluation.roc_lists(), cost=cost, training=training,
-        provenance=_provenance(cell, evaluation, limits, started, command),
+        provenance=_provenance(cell, evaluation, limits, started, command) | {
+            "order": store.next_order(cell.key.method)},
     )
     store.put(record, evaluation.rows())
     _tidy(cell, folder)
@@ -131,7 +137,7 @@ def _paced(send: Send, interval: float = 0.2) -> Send:
 
     def paced(event: dict[str, Any]) -> None:
         nonlocal last
-        if time.monotonic() - last >= interval or event["done"] == event["total"]:
+        if event["kind"] != "progress" or time.monotonic() - last >= interval or event["done"] == event["total"]:
             last = time.monotonic()
             send(event)
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import BenchError, StoreError
+from benchmark.errors import BenchError, BusyError, disk_reason
 from benchmark.suites import Cell
 
 LOG_FILE = "cell.log"
@@ -24,12 +24,18 @@ LOCK_SECONDS = 10.0
 
 
 def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: int, command: str) -> None:
-    """Run one cell; ``pipe`` hears ``{'kind': 'done'}`` or ``{'kind': 'failed', 'error', 'traceback'}`` at its end."""
+    """Run one cell.
+
+    ``pipe`` hears at its end ``{'kind': 'done'}``, or ``{'kind': 'failed', 'error', 'traceback'}``, whose kind is
+    ``'busy'`` where another run has the cell.
+    """
     die_with_parent()
     folder = Path(store_root) / "cells" / cell.key.slot
+    logged = False
     try:
         folder.mkdir(parents=True, exist_ok=True)
         redirect_output(folder / LOG_FILE)
+        logged = True
         choose_device(device)
         with locked(folder), limited_threads(threads):
             from benchmark.cell import run_cell
@@ -37,13 +43,19 @@ def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: in
             run_cell(cell, Path(store_root), pipe.send, command)
         pipe.send({"kind": "done"})
     except BaseException as error:  # the one place that turns any failure of a cell into a row
-        traceback.print_exc()
-        pipe.send({"kind": "failed", "error": one_line(error), "traceback": traceback.format_exc()})
+        # The word to the parent first: on a full disk the log takes nothing more.
+        pipe.send({"kind": "busy" if isinstance(error, BusyError) else "failed", "error": one_line(error),
+                   "traceback": traceback.format_exc()})
+        if logged:  # or it would go to the user's terminal
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
         sys.exit(1)
 
 
 def one_line(error: BaseException) -> str:
     """What went wrong, without line breaks; the class is named unless the message was written for users."""
+    if reason := disk_reason(error):
+        return f"{reason} (--retry-failed)"
     message = " ".join(str(error).split()) or "no message"
     return message if isinstance(error, BenchError) else f"{type(error).__name__}: {message}"[:500]
 
@@ -81,7 +93,7 @@ def choose_device(device: str) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a cell's folder against other processes. Raises ``StoreError`` when another one keeps it."""
+    """Hold a cell's folder against other processes. Raises ``BusyError`` when another one keeps it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK_FILE
     # A killed run's children need a moment to notice; only a lock that stays means another run.
@@ -93,8 +105,8 @@ def locked(folder: Path) -> Iterator[None]:
                 break
             except OSError as error:
                 if time.monotonic() > deadline:
-                    raise StoreError(f"another run is working on {path.parent}; wait for it or choose another "
-                                     "--work-dir") from error
+                    raise BusyError(f"another run is working on {path.parent}; wait for it or choose another "
+                                    "--work-dir") from error
                 time.sleep(0.2)
         yield
 

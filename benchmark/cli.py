@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from benchmark import provenance
-from benchmark.errors import BenchError, ConfigError
+from benchmark.errors import BenchError, ConfigError, disk_reason
 
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1  # some cells failed or did not run; the report was still made
@@ -30,6 +30,12 @@ def run_main(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         # The reader (head, less) has gone: that is its right, and stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        reason = disk_reason(error)
+        if not reason:
+            raise
+        print(f"error: {reason}", file=sys.stderr)
+        return EXIT_INCOMPLETE
 
 
 def names(text: str) -> list[str]:

@@ -7,6 +7,7 @@ else that escapes is a defect of ours and keeps its traceback.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -28,6 +29,20 @@ class TrainingError(BenchError):
 
 class StoreError(BenchError):
     """The work folder cannot be read or written, or holds something that is not ours."""
+
+
+class BusyError(StoreError):
+    """Another process is working on the same thing; nothing is wrong with it."""
+
+
+REFUSED_BY_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+def disk_reason(error: BaseException) -> str:
+    """One line where a disk refused a write (full, quota, size limit, read-only, broken); empty for another error."""
+    if not isinstance(error, OSError) or error.errno not in REFUSED_BY_DISK:
+        return ""
+    return f"{error.filename or 'disk'}: {error.strerror}; make room there, then go on: finished work is kept"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmark.arrays import read_arrays, write_arrays, write_bytes
 from benchmark.metrics.errors import describe_errors
 from benchmark.metrics.target import float_at_most
 from benchmark.records import DETAILS_FILE, IMAGES_FOLDER, MAPS_FOLDER, write_atomically
@@ -70,24 +69,18 @@ class Keeper:
 
     def finish(self, training_id: str) -> None:
         """Write predictions and details; ``training_id`` says whose predictions they are."""
-        content = io.BytesIO()
-        np.savez_compressed(content, training_id=training_id, threshold=self.threshold, ids=np.array(self.ids),
-                            shapes=np.array(self.shapes, np.int32).reshape(-1, 2),
-                            packed=np.concatenate(self.packed) if self.packed else np.zeros(0, np.uint8))
-        write_bytes(self.folder / PREDICTIONS_FILE, content.getvalue())
+        write_arrays(self.folder / PREDICTIONS_FILE, training_id=training_id, threshold=self.threshold,
+                     ids=np.array(self.ids), shapes=np.array(self.shapes, np.int32).reshape(-1, 2),
+                     packed=np.concatenate(self.packed) if self.packed else np.zeros(0, np.uint8))
         write_atomically(self.folder / DETAILS_FILE, "".join(json.dumps(row) + "\n" for row in self.details))
 
 
 def read_predictions(folder: Path, training_id: str, threshold: float) -> Iterator[tuple[str, np.ndarray]] | None:
     """(id, (H, W) bool) of each test image in order, or None where no predictions of this training are kept."""
-    try:
-        with np.load(folder / PREDICTIONS_FILE, allow_pickle=False) as kept:
-            if str(kept["training_id"]) != training_id or float(kept["threshold"]) != threshold:
-                return None
-            ids, shapes, packed = kept["ids"].tolist(), kept["shapes"].tolist(), kept["packed"]
-    except (FileNotFoundError, ValueError, KeyError, OSError, zipfile.BadZipFile):
+    kept = read_arrays(folder / PREDICTIONS_FILE, ("training_id", "threshold", "ids", "shapes", "packed"))
+    if kept is None or str(kept[0]) != training_id or float(kept[1]) != threshold:
         return None
-    return _unpacked(ids, shapes, packed)
+    return _unpacked(kept[2].tolist(), kept[3].tolist(), kept[4])
 
 
 def keep_images(store_root: Path, fingerprint: str, samples: Iterable[Any]) -> None:
@@ -105,14 +98,6 @@ def write_png(path: Path, image: np.ndarray) -> None:
     content = io.BytesIO()
     Image.fromarray(image).save(content, "PNG", optimize=True)
     write_bytes(path, content.getvalue())
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def _unpacked(ids: list[str], shapes: list[list[int]], packed: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

@@ -48,6 +48,8 @@ class Display:
             self.tasks[cell.key] = self.bars.add_task(self._label(cell), total=None, detail="starting")
         elif kind == "progress":
             self._progress(cell, event)
+        elif kind == "note" and not self.quiet:
+            self._print(f"{self._label(cell)}  {event['text']}")
         elif kind in (Status.DONE.value, Status.FAILED.value):
             if cell.key in self.tasks:
                 self.bars.remove_task(self.tasks.pop(cell.key))

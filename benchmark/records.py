@@ -26,6 +26,8 @@ PER_IMAGE_FILE = "per_image.jsonl"
 FAILURE_FILE = "failure.json"
 DETAILS_FILE = "details.jsonl"
 """What became of each target (see ``benchmark.metrics.errors``)."""
+COUNTS_CHECKSUM = "per_image_sha256"
+"""In ``record.json``, beside the record: sha256 of the per-image counts that belong to it."""
 MAPS_FOLDER = "maps"
 """Score maps of a few test images, 8-bit PNG, in the cell's folder."""
 IMAGES_FOLDER = "images"
@@ -105,7 +107,7 @@ class Record:
         """The record that ``to_dict`` described. Raises ``StoreError`` for another schema or a wrong checksum."""
         if not isinstance(data, Mapping):
             raise StoreError(f"record is a {type(data).__name__}, not an object")
-        body = {name: value for name, value in data.items() if name != "checksum"}
+        body = {name: value for name, value in data.items() if name not in ("checksum", COUNTS_CHECKSUM)}
         if body.pop("schema", None) != SCHEMA:
             raise StoreError(f"record has schema {data.get('schema')!r}, this version reads {SCHEMA}")
         if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
@@ -193,14 +195,22 @@ class RecordStore:
         return self.root / "cells" / key.slot
 
     def get(self, key: CellKey) -> Record | None:
-        """The cell's record whatever its id, or None; a damaged one is set aside as ``record.json.damaged``."""
-        path = self.folder(key) / RECORD_FILE
+        """The cell's record whatever its id, or None.
+
+        A damaged one is set aside as ``record.json.damaged``, and so is a whole one whose per-image counts are damaged.
+        """
+        path, counts = self.folder(key) / RECORD_FILE, self.folder(key) / PER_IMAGE_FILE
         try:
-            return Record.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            content = json.loads(path.read_text(encoding="utf-8"))
+            record = Record.from_dict(content)
+            if COUNTS_CHECKSUM in content and _sha256(counts) != content[COUNTS_CHECKSUM]:
+                set_aside(counts)
+                raise StoreError("per-image counts do not fit the record")
+            return record
         except FileNotFoundError:
             return None
         except (ValueError, StoreError):
-            _set_aside(path)
+            set_aside(path)
             return None
 
     def put(self, record: Record, per_image: Iterable[Mapping[str, Any]] = ()) -> None:
@@ -208,7 +218,8 @@ class RecordStore:
         folder = self.folder(record.key)
         lines = "".join(json.dumps(row, allow_nan=False) + "\n" for row in per_image)
         write_atomically(folder / PER_IMAGE_FILE, lines)
-        write_atomically(folder / RECORD_FILE, json.dumps(record.to_dict(), indent=1, allow_nan=False) + "\n")
+        content = record.to_dict() | {COUNTS_CHECKSUM: hashlib.sha256(lines.encode()).hexdigest()}
+        write_atomically(folder / RECORD_FILE, json.dumps(content, indent=1, allow_nan=False) + "\n")
         (folder / FAILURE_FILE).unlink(missing_ok=True)
 
     def discard_work(self, key: CellKey) -> None:
@@ -253,6 +264,14 @@ class RecordStore:
         if failure is not None:
             return Outcome(key, Status.FAILED, failure.error, folder=folder)
         return Outcome(key, Status.PENDING, folder=folder)
+
+    def next_order(self, method: str) -> int:
+        """A number above that of every record of the method: which came last must not depend on clocks."""
+        found = [0]
+        for path in (self.root / "cells").glob(f"{method}__*/{RECORD_FILE}"):
+            with contextlib.suppress(ValueError, StoreError, OSError):
+                found.append(Record.from_dict(json.loads(path.read_text(encoding="utf-8"))).provenance.get("order", 0))
+        return 1 + max(found)
 
     def recorded(self) -> list[CellKey]:
         """Keys of all records, in order of their folders' names."""
@@ -302,6 +321,11 @@ def _checksum(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _set_aside(path: Path) -> None:
-    with contextlib.suppress(OSError):  # on a read-only store the record is ignored all the same
+def _sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file to ``<name>.damaged``, so that it is made anew and can still be looked at."""
+    with contextlib.suppress(OSError):  # on a read-only store it is ignored all the same
         path.replace(path.with_name(path.name + ".damaged"))

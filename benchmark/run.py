@@ -172,8 +172,11 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
     options = schedule.Options(jobs=arguments.jobs, device=arguments.device, timeout=arguments.timeout,
                                fail_fast=arguments.fail_fast, command=provenance.command())
     if arguments.force:
+        from benchmark.child import locked
+
         for cell in todo:
-            store.discard_work(cell.key)
+            with locked(store.folder(cell.key)):  # another run may be at it
+                store.discard_work(cell.key)
     with Display(todo, sys.stdout, quiet=arguments.quiet, verbose=arguments.verbose) as display:
 
         def hear(cell: Cell, event: dict) -> None:
@@ -191,7 +194,8 @@ def _find_leaks(plans: list[Plan], store: RecordStore) -> None:
 
     for cell in {cell.data_fingerprint: cell for cell in cells}.values():
         source = open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"], cell.config["seed"])
-        keep_leaks(store.root, source, cell.data_fingerprint)
+        if source.fingerprint() == cell.data_fingerprint:  # else it changed meanwhile, and its cells have failed
+            keep_leaks(store.root, source, cell.data_fingerprint)
 
 
 def _report(suite: dict, plans: list[Plan], outcomes: dict, store: RecordStore, tracker: tracking.Tracker | None,

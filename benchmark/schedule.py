@@ -6,6 +6,7 @@ every ending, orderly or not, into an outcome and never raises for a cell.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -51,8 +52,8 @@ class _Child:
 def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Listener) -> list[Outcome]:
     """Run the cells, at most ``options.jobs`` at once, in their order.
 
-    ``listen`` hears ``started``, ``progress``, ``done`` and ``failed`` events of each cell. An interrupt ends the
-    children and is raised again; what they had trained so far is on disk.
+    ``listen`` hears ``started``, ``progress``, ``note``, ``done`` and ``failed`` events of each cell. An interrupt
+    ends the children and is raised again; what they had trained so far is on disk.
 
     Returns:
         One outcome for each cell that was started.
@@ -128,7 +129,7 @@ def _drain(child: _Child, listen: Listener) -> None:
     try:
         while not child.pipe.closed and child.pipe.poll():
             event = child.pipe.recv()
-            if event["kind"] == "progress":
+            if event["kind"] in ("progress", "note"):
                 listen(child.cell, event)
             else:
                 child.ending = event
@@ -153,9 +154,11 @@ def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
         return Outcome(cell.key, Status.DONE, record=record, folder=store.folder(cell.key))
     ending = child.ending or {"error": describe_exit(child.process.exitcode)}
     error = ending.get("error", "ended without leaving its record")
-    previous = store.get_failure(cell.key)
-    attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1
-    store.put_failure(cell.key, Failure(cell.id, error, ending.get("traceback", ""), attempts))
+    if ending.get("kind") != "busy":  # the run that has the cell will say how it ended
+        previous = store.get_failure(cell.key)
+        attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1
+        with contextlib.suppress(OSError):  # a disk that is full keeps no reasons; the outcome has it all the same
+            store.put_failure(cell.key, Failure(cell.id, error, ending.get("traceback", ""), attempts))
     return Outcome(cell.key, Status.FAILED, error, folder=store.folder(cell.key))
 
 

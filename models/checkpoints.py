@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from models.weights import WeightsError
 
 SHOWN = 3
+REFUSED = "damaged, or holds Python objects beside tensors: those are never loaded, they could run any code"
 WRAPPERS = ("state_dict", "model")
 Resize = Callable[[str, Tensor, torch.Size], Tensor]
 
@@ -31,6 +33,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both libraries raise many unrelated types
         reason = " ".join(str(error).split())[:160]
+        if isinstance(error, UnpicklingError):  # torch's own message advises to switch the protection off
+            raise WeightsError(f"{path}: cannot be read as weights: {REFUSED}") from error
         if "TorchScript" in reason:
             reason = "a TorchScript archive; take the safetensors or state-dict file of the same weights"
         raise WeightsError(f"{path}: cannot be read as weights ({type(error).__name__}: {reason})") from error

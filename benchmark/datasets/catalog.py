@@ -86,6 +86,24 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
     return FolderSource(config, root, split, seed)
 
 
+def require_unchanged(config: Mapping[str, Any], root: Path, fingerprint: str) -> None:
+    """Look again at the data of a resolved cell config: what it trains on, and what its ``test`` names.
+
+    Raises:
+        DataError: If they are not those any more of which ``fingerprint`` was taken when the cell was planned.
+    """
+    condition = config.get("test", {})
+    wanted = [(config["dataset"], config["split"], fingerprint)]
+    if "fingerprint" in condition:
+        wanted.append((condition["dataset"], condition["split"], condition["fingerprint"]))
+    for dataset, split, planned in wanted:
+        found = open_dataset(dataset, root, split, config["seed"]).fingerprint()
+        if found != planned:
+            raise DataError(f"{dataset['title']}: the dataset changed while this cell was running (fingerprint "
+                            f"{planned} before, {found} now), nothing was recorded; run the same command again to "
+                            "measure it as it is now, or put it back and use --retry-failed")
+
+
 def open_test(config: Mapping[str, Any], root: Path) -> SampleSource:
     """What a resolved cell config tests: its dataset, or what its ``test`` names, corrupted where that says so.
 

@@ -1,4 +1,7 @@
-"""Hashes of file contents, remembered by path, size and time, so that a second look costs a stat instead of a read."""
+"""Hashes of file contents, remembered by path, size and times, so that a second look costs a stat instead of a read.
+
+Times are only compared for being the same, never for which is later.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.errors import DataError
+from benchmark.records import set_aside
 
 
 def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
@@ -19,7 +23,8 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
     for path in paths:
         try:
             status = path.stat()
-            key = f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
+            # The time of change too: copying and unpacking set the other one to whatever the original had.
+            key = f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
             known = cache.get(key)
             if not isinstance(known, str):
                 known = fresh[key] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -39,9 +44,14 @@ def _cache_file() -> Path:
 def _read_cache() -> dict[str, str]:
     try:
         content = json.loads(_cache_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError, RuntimeError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        if _checksum(content["hashes"]) == content["checksum"]:
+            return content["hashes"]
+        set_aside(_cache_file())
+    except (ValueError, TypeError, KeyError):
+        set_aside(_cache_file())
+    except (OSError, RuntimeError):
+        pass
+    return {}
 
 
 def _write_cache(cache: dict[str, str]) -> None:
@@ -50,5 +60,9 @@ def _write_cache(cache: dict[str, str]) -> None:
         path = _cache_file()
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(cache), encoding="utf-8")
+        temporary.write_text(json.dumps({"checksum": _checksum(cache), "hashes": cache}), encoding="utf-8")
         temporary.replace(path)
+
+
+def _checksum(cache: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(cache, sort_keys=True).encode()).hexdigest()

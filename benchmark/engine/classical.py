@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import time
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,9 @@ from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS
 from threadpoolctl import threadpool_limits
 
+from benchmark.arrays import read_arrays, write_arrays
 from benchmark.datasets.catalog import open_test
+from benchmark.engine import memory
 from benchmark.engine.pictures import Pictures
 from benchmark.keeping import Keeper
 from benchmark.metrics.evaluation import Evaluation
@@ -52,15 +53,14 @@ def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None],
 
 
 def _kept_or_computed(method: Any, image: np.ndarray, path: Path) -> tuple[np.ndarray, float]:
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return kept["score"], float(kept["milliseconds"])
-    except (FileNotFoundError, ValueError, KeyError, OSError, zipfile.BadZipFile):
-        pass  # not there yet, or cut off by a kill
+    # A map belongs to the pixels that it was made from: the folder of images may have been another when it was kept.
+    pixels = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).hexdigest()
+    kept = read_arrays(path, ("score", "milliseconds", "pixels"))
+    if kept is not None and str(kept[2]) == pixels:
+        return kept[0], float(kept[1])
     start = time.perf_counter()
-    score = method.score(image)
+    with memory.told(f"one image of {image.shape[0]}×{image.shape[1]}"):
+        score = method.score(image)
     spent = (time.perf_counter() - start) * 1e3
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez_compressed(temporary, score=score, milliseconds=spent)
-    temporary.replace(path)
+    write_arrays(path, score=score, milliseconds=spent, pixels=pixels)
     return score, spent

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,8 @@ def _from_store(method: str, work_dir: Path, dataset: str | None) -> Source:
             continue
         checkpoint = path.parent / record.training.get("checkpoint", "")
         if checkpoint.is_file():
-            found.append((record.provenance.get("finished", ""), checkpoint, record))
+            age = (record.provenance.get("order", 0), record.provenance.get("finished", ""))
+            found.append((age, checkpoint, record))
     if not found:
         on = f" on {dataset}" if dataset else ""
         raise ConfigError(f"no trained {method}{on} under {work_dir}; train it with `python benchmark/run.py --suite "
@@ -215,10 +217,14 @@ def _checked(image: np.ndarray) -> np.ndarray:
 def _load(model: Any, checkpoint: Path) -> None:
     import torch
 
+    from models.checkpoints import REFUSED
+
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         state = state.get("state_dict", state)
         missing, unexpected = model.load_state_dict(state, strict=False)
+    except UnpicklingError as error:  # torch's own message advises to switch the protection off
+        raise DataError(f"{checkpoint}: cannot be loaded: {REFUSED}") from error
     except Exception as error:  # torch raises half a dozen unrelated types for a truncated or foreign file
         raise DataError(f"{checkpoint}: cannot be loaded ({' '.join(str(error).split())[:200]})") from error
     if missing or unexpected:

@@ -31,6 +31,12 @@ def set_listener(send: Send) -> None:
     _send = send
 
 
+def announce(text: str) -> None:
+    """Tell the listener something that the user should read now, and the log."""
+    print(text, flush=True)
+    _send({"kind": "note", "text": text})
+
+
 @HOOKS.register_module()
 class EpochSeedHook(Hook):
     """Reseed Python, NumPy and torch from (seed, epoch) before each epoch.
@@ -75,14 +81,43 @@ class PlainCheckpointHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Stop at a loss that is not finite, before it reaches a checkpoint; the last good epoch stays on disk."""
+    """Stop at a loss or weights that are not finite, before they reach a checkpoint; the last good epoch stays."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         """Raise ``TrainingError`` where the batch's loss is NaN or infinite."""
         loss = float(outputs["loss"])
         if not np.isfinite(loss):
-            raise TrainingError(f"loss is {loss} in epoch {runner.epoch + 1}, batch {batch_idx + 1}; lower the "
-                                "learning rate with --set optim_wrapper.optimizer.lr=...")
+            self._stop(runner, f"loss is {loss} in epoch {runner.epoch + 1}, step {batch_idx + 1} of "
+                               f"{len(runner.train_dataloader)}")
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Raise ``TrainingError`` where the epoch's last step ruined the weights: its loss was taken before it."""
+        ruined = [name for name, value in runner.model.named_parameters() if not bool(torch.isfinite(value).all())]
+        if ruined:
+            self._stop(runner, f"{len(ruined)} weights are not finite after epoch {runner.epoch + 1} ({ruined[0]})")
+
+    def _stop(self, runner: Any, what: str) -> None:
+        kept = f"epoch {runner.epoch} is kept and --retry-failed goes on from it" if runner.epoch else \
+            "no epoch was finished before"
+        rate = runner.optim_wrapper.get_lr()["lr"][0]
+        raise TrainingError(f"{what}; {kept}; if it comes again, lower the learning rate (now {rate:.2g}): "
+                            f"--set optim_wrapper.optimizer.lr=...")
+
+
+class UnchangedDataHook(Hook):
+    """Call ``check``, which raises where the dataset has changed, before each checkpoint.
+
+    So what is kept has seen no other data than its identity says. Given to the runner as an object, not by config.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self.check = check
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Check."""
+        self.check()
 
 
 @HOOKS.register_module()
@@ -155,9 +190,9 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             row = json.loads(line)
-        except ValueError:
+            rows.setdefault(row["epoch"], {}).update(row)
+        except (ValueError, KeyError, TypeError):
             continue
-        rows.setdefault(row["epoch"], {}).update(row)
     return [rows[epoch] for epoch in sorted(rows)]
 
 

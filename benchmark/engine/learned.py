@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.dist import get_world_size
 from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
@@ -22,16 +22,17 @@ import benchmark.datasets.mm_dataset
 import benchmark.datasets.transforms
 import benchmark.engine.hooks
 import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what the runners' configs name
-from benchmark.engine import runner_config
-from benchmark.engine.checkpoints import is_intact, newest_intact, strip
+from benchmark.datasets.catalog import require_unchanged
+from benchmark.engine import memory, runner_config
+from benchmark.engine.checkpoints import best, discard_later, epoch_of, is_intact, newest_intact, strip
 from benchmark.engine.cost import network_cost, peak_memory_mb
-from benchmark.engine.hooks import PictureHook, read_curve, validated
+from benchmark.engine.hooks import PictureHook, UnchangedDataHook, announce, read_curve, validated
 from benchmark.engine.pictures import Pictures
-from benchmark.errors import ConfigError, unknown_name
+from benchmark.errors import ConfigError, TrainingError, unknown_name
 from benchmark.keeping import Keeper, write_png
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.provenance import git_state
-from benchmark.records import MAPS_FOLDER, write_atomically
+from benchmark.records import MAPS_FOLDER, set_aside, write_atomically
 from benchmark.suites import Cell
 
 TRAINED_FILE = "trained.json"
@@ -49,22 +50,23 @@ def train(cell: Cell, folder: Path, device: str) -> dict[str, Any]:
 
     Returns:
         ``checkpoint`` (path), ``epoch`` (the one chosen), ``epochs``, ``selection``, ``seconds``, ``curve``,
-        ``weights_sha256``, and, as they were when training ended, ``peak_memory_mb`` and ``git``.
+        ``weights_sha256``, and, as they were when training ended, ``peak_memory_mb`` and ``git``; where memory did
+        not suffice for whole batches, ``micro_batch`` (see ``memory.kept_cut``).
     """
     work = folder / f"train-{cell.training_id}"
     if _finished(work) is None:
         work.mkdir(parents=True, exist_ok=True)
         _train(cell, work, device)
         chosen = _choose(cell, work)
-        strip(chosen)
         ending = {"checkpoint": chosen.name, "peak_memory_mb": peak_memory_mb(), "git": git_state()}
         write_atomically(work / TRAINED_FILE, json.dumps(ending))
+        strip(chosen)  # after the word that training is finished: nobody could go on from what is left
     ending = json.loads((work / TRAINED_FILE).read_text(encoding="utf-8"))
     chosen = work / ending["checkpoint"]
-    curve = read_curve(work)
-    return {
+    curve, cut = read_curve(work), memory.kept_cut(work)
+    return ({} if cut is None else {"micro_batch": cut}) | {
         "peak_memory_mb": ending.get("peak_memory_mb"), "git": ending.get("git"),
-        "checkpoint": str(chosen), "epoch": int(re.findall(r"epoch_(\d+)", chosen.name)[-1]),
+        "checkpoint": str(chosen), "epoch": epoch_of(chosen),
         "epochs": cell.config["train_cfg"]["max_epochs"], "selection": cell.config["selection"],
         "seconds": sum(row.get("seconds", 0.0) for row in curve), "curve": curve,
         "weights_sha256": weights_sha256(torch.load(chosen, map_location="cpu", weights_only=True)["state_dict"]),
@@ -85,7 +87,9 @@ def test(cell: Cell, folder: Path, checkpoint: Path, keeper: Keeper) -> tuple[Ev
     runner.register_hook(PictureHook(Pictures(cell, folder, ids)))
     metric = runner.test_loop.evaluator.metrics[0]
     metric.observer = keeper.add
-    runner.test()
+    with memory.told(f"one test image at a time, view.test={cell.config['view']['test']!r}, "
+                     f"view.size={tuple(cell.config['view']['size'])}"):
+        runner.test()
     if hasattr(runner.model, "explain") and keeper.maps:
         _explain(runner, keeper)
     return metric.evaluation, network_cost(runner.model, tuple(cell.config["view"]["size"]))
@@ -131,6 +135,38 @@ def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
 
 
 def _train(cell: Cell, work: Path, device: str) -> None:
+    # Out of memory is answered once a run, with at most half the micro-batch; what fits is kept for the next run.
+    batch, parts = cell.config["train_dataloader"]["batch_size"], memory.kept_parts(work)
+    reason = _attempt(cell, work, device, parts)
+    if not reason:
+        return
+    if get_world_size() > 1:  # the other processes of this training are in the middle of a batch
+        raise TrainingError(f"{reason}; use more processes, or --set train_dataloader.batch_size=...")
+    more = memory.halved(batch, parts)
+    if more is None:
+        raise TrainingError(f"{reason}; a batch of 1 cannot be halved: make view.size smaller with --set, or free "
+                            "memory and use --retry-failed")
+    memory.release()
+    memory.keep_parts(work, batch, more, epoch=len(read_curve(work)) + 1, reason=reason)
+    announce(f"{reason}; goes on with {more} × {batch // more} images a step")
+    reason = _attempt(cell, work, device, more)
+    if reason:
+        raise TrainingError(f"{reason}, after a first try with {batch // parts}; free memory, or use --retry-failed to "
+                            "go on with less at a time")
+
+
+def _attempt(cell: Cell, work: Path, device: str, parts: int) -> str:
+    # Why memory did not suffice, or nothing. No error is kept: its traceback would hold the runner, and the memory.
+    batch, size = cell.config["train_dataloader"]["batch_size"], cell.config["view"]["size"]
+    try:
+        with memory.told(f"batch {batch // parts} of {size[0]}×{size[1]}"):
+            _train_on(cell, work, device, parts)
+    except memory.MemoryShortage as error:
+        return str(error)
+    return ""
+
+
+def _train_on(cell: Cell, work: Path, device: str, parts: int) -> None:
     interval = cell.config["train_cfg"]["val_interval"]
     validates = cell.config["selection"] != "last"
 
@@ -139,9 +175,20 @@ def _train(cell: Cell, work: Path, device: str) -> None:
         return not validates or epoch % interval != 0 or validated(work, epoch)
 
     resume_from = newest_intact(work, usable)
-    config = runner_config.train_config(cell.config, root=Path(cell.data_root), folder=work, cell_id=cell.id,
-                                        device=device, resume_from=resume_from)
-    _runner(cell, config).train()
+    discard_later(work, epoch_of(resume_from) if resume_from else 0)
+    name = cell.id if parts == 1 else f"{cell.id}-{parts}"  # MMEngine's singletons of a first attempt are still there
+    root = Path(cell.data_root)
+    config = runner_config.train_config(cell.config, root=root, folder=work, cell_id=name, device=device,
+                                        resume_from=resume_from, parts=parts)
+    runner = _runner(cell, config)
+    runner.register_hook(UnchangedDataHook(lambda: require_unchanged(cell.config, root, cell.data_fingerprint)))
+    try:
+        runner.train()
+    except Exception as error:
+        if memory.is_out_of_memory(error) and runner.message_hub.get_info("loop_stage") == "val":
+            raise TrainingError("out of memory in validation, one image at a time, view.test="
+                                f"{cell.config['view']['test']!r}; smaller batches would not help") from error
+        raise
 
 
 def _runner(cell: Cell, config: dict[str, Any]) -> Runner:
@@ -154,11 +201,8 @@ def _runner(cell: Cell, config: dict[str, Any]) -> Runner:
 
 
 def _choose(cell: Cell, work: Path) -> Path:
-    if cell.config["selection"] != "last":
-        best = [path for path in work.glob("best_*.pth") if is_intact(path)]
-        if best:
-            return max(best, key=lambda path: path.stat().st_mtime)
-    return work / f"epoch_{cell.config['train_cfg']['max_epochs']}.pth"
+    chosen = best(work) if cell.config["selection"] != "last" else None
+    return chosen or work / f"epoch_{cell.config['train_cfg']['max_epochs']}.pth"
 
 
 def _finished(work: Path) -> Path | None:
@@ -166,4 +210,7 @@ def _finished(work: Path) -> Path | None:
         chosen = work / json.loads((work / TRAINED_FILE).read_text(encoding="utf-8"))["checkpoint"]
     except (FileNotFoundError, ValueError, KeyError):
         return None
-    return chosen if is_intact(chosen) else None
+    if is_intact(chosen):
+        return chosen
+    set_aside(chosen)
+    return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmark.arrays import read_arrays, write_arrays
 from benchmark.suites import Cell
 
 PICTURES = 4
@@ -27,7 +28,7 @@ class Pictures:
     def offer(self, sample_id: str, score: np.ndarray) -> None:
         """Keep the score map (H, W) where it is one of the chosen ones."""
         if sample_id in self.chosen:
-            np.savez_compressed(self.folder / f"{sample_id}.npz", score=score.astype(np.float32, copy=False))
+            write_arrays(self.folder / f"{sample_id}.npz", score=score.astype(np.float32, copy=False))
 
 
 def place(cell: Cell, folder: Path) -> Path:
@@ -38,5 +39,6 @@ def place(cell: Cell, folder: Path) -> Path:
 def kept(cell: Cell, folder: Path) -> Iterator[tuple[str, np.ndarray]]:
     """``(id, score map)`` of each picture, in order of id; nothing where none were kept."""
     for path in sorted(place(cell, folder).glob("*.npz")):
-        with np.load(path, allow_pickle=False) as content:
-            yield path.stem, content["score"]
+        content = read_arrays(path, ("score",))
+        if content is not None:
+            yield path.stem, content[0]

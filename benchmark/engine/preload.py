@@ -9,5 +9,5 @@ from benchmark.engine import compat
 
 compat.apply()
 
-for module in ("mmengine.runner", "mmseg.models", "benchmark.cell"):
+for module in ("mmengine.runner", "mmseg.models", "sklearn.metrics", "benchmark.cell"):
     importlib.import_module(module)

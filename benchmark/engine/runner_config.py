@@ -15,7 +15,7 @@ BEST_METRIC = "irstd/iou"
 
 
 def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: str, device: str,
-                 resume_from: Path | None) -> dict[str, Any]:
+                 resume_from: Path | None, parts: int = 1) -> dict[str, Any]:
     """Config of the training runner, which resumes from ``resume_from`` where there is one.
 
     Args:
@@ -25,6 +25,7 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
         cell_id: Names the runner and its visualizer, which are singletons of the process.
         device: ``'cpu'`` or ``'cuda'``.
         resume_from: A checkpoint of the same training, or None to start.
+        parts: Into how many micro-batches each batch is cut (see ``benchmark.engine.memory``).
     """
     epochs, interval = config["train_cfg"]["max_epochs"], config["train_cfg"]["val_interval"]
     loader = config["train_dataloader"]
@@ -39,10 +40,11 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
             val_dataloader=_loader(config, root, part, test_pipeline(config), batch_size=1, shuffle=False, **workers),
         )
     return _common(config, folder, f"{cell_id}-train") | validation | dict(
-        train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=interval if validation else epochs + 1),
+        train_cfg=dict(max_epochs=epochs, val_interval=interval if validation else epochs + 1) | (
+            dict(by_epoch=True) if parts == 1 else dict(type="MicroBatchLoop", parts=parts)),
         train_dataloader=_loader(config, root, "train", train_pipeline(config), batch_size=loader["batch_size"],
                                  shuffle=True, drop_last=True, **workers),
-        optim_wrapper=_optim_wrapper(config, device),
+        optim_wrapper=_optim_wrapper(config, device, parts),
         param_scheduler=copy.deepcopy(config["param_scheduler"]) or None,
         default_hooks=_default_hooks(checkpoint=checkpoint),
         custom_hooks=[
@@ -112,8 +114,10 @@ def _evaluator(config: dict[str, Any], *, roc: bool) -> dict[str, Any]:
                 roc_thresholds=evaluation["roc_thresholds"] if roc else None)
 
 
-def _optim_wrapper(config: dict[str, Any], device: str) -> dict[str, Any]:
+def _optim_wrapper(config: dict[str, Any], device: str, parts: int) -> dict[str, Any]:
     wrapper = copy.deepcopy(config["optim_wrapper"])
+    if parts > 1:
+        wrapper["accumulative_counts"] = wrapper.get("accumulative_counts", 1) * parts
     if device == "cpu" and wrapper.get("type") == "AmpOptimWrapper":  # MMEngine asserts a GPU for it
         wrapper = {name: value for name, value in wrapper.items() if name not in ("dtype", "loss_scale", "use_fp64")}
         wrapper["type"] = "OptimWrapper"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -13,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmark.arrays import read_arrays, write_arrays
 from benchmark.datasets.caption_schema import SCENE_CLASSES
 from benchmark.datasets.captions import read_captions
 from benchmark.datasets.catalog import load_dataset_config, open_dataset
@@ -93,22 +95,14 @@ def mirrored(text: str) -> str:
 def _scenes(source: FolderSource, ids: Sequence[str], size: int) -> np.ndarray:
     key = "|".join([source.name, source.fingerprint(), str(size), *ids])
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    path = Path(base) / "saist-bench" / f"scenes-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
-    try:
-        kept = np.load(path)
-        if kept.shape == (len(ids), size, size) and kept.dtype == np.uint8:
-            return kept
-    except (OSError, ValueError):
-        pass
+    path = Path(base) / "saist-bench" / f"scenes-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    kept = read_arrays(path, ("scenes",))
+    if kept is not None and kept[0].shape == (len(ids), size, size) and kept[0].dtype == np.uint8:
+        return kept[0]
     made = np.stack([_scene(source.images[sample_id], size) for sample_id in ids]) if ids else \
         np.zeros((0, size, size), np.uint8)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        np.save(temporary, made)
-        temporary.replace(path)
-    except OSError:
-        pass  # a cache that cannot be written costs time, never a result
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time, never a result
+        write_arrays(path, scenes=made)
     return made
 
 

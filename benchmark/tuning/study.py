@@ -230,7 +230,8 @@ def claimed(folder: Path) -> Iterator[str]:
 def _alive(trial: FrozenTrial, folder: Path) -> bool:
     worker = trial.user_attrs.get("worker")
     if worker is None:  # about to claim, or killed before it could
-        return datetime.now() - (trial.datetime_start or datetime.now()) < timedelta(seconds=CLAIM_SECONDS)
+        # abs: a clock that was set back would make it young for ever
+        return abs(datetime.now() - (trial.datetime_start or datetime.now())) < timedelta(seconds=CLAIM_SECONDS)
     path = folder / f"{worker}.lock"
     if not path.exists():
         return True  # on another machine, which recovers it itself

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,9 +17,9 @@ from torch import Tensor
 
 
 class FeatureCache:
-    """One ``.npy`` file an image, half precision.
+    """One ``.npz`` file an image, half precision; the zip format brings a checksum, which is verified.
 
-    Writers may run side by side: files appear whole. A file that cannot be read is made anew.
+    Writers may run side by side: files appear whole. A damaged file is set aside as ``*.damaged`` and made anew.
 
     Args:
         fingerprint: Gives a name for the weights; asked once, when the cache is first used.
@@ -57,19 +60,25 @@ class FeatureCache:
     def _path(self, image: Tensor) -> Path:
         pixels = image.cpu().contiguous().numpy()
         content = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-        return self.folder / f"{content[:32]}.npy"
+        return self.folder / f"{content[:32]}.npz"
 
     def _read(self, path: Path) -> Tensor | None:
         try:
-            return torch.from_numpy(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError):
+            with zipfile.ZipFile(path) as archive:
+                content = io.BytesIO(archive.read("features.npy"))  # to its end, where the checksum is compared
+            return torch.from_numpy(np.lib.format.read_array(content, allow_pickle=False))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
+            with contextlib.suppress(OSError):
+                path.replace(path.with_name(path.name + ".damaged"))
             return None
 
     def _write(self, path: Path, row: Tensor) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-                np.save(file, row.numpy())
+                np.savez(file, features=row.numpy())
             Path(file.name).replace(path)
         except OSError:  # a full or read-only cache costs time, never a run
             return

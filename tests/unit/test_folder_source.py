@@ -128,3 +128,31 @@ def test_the_data_root_is_the_argument_then_the_environment_then_data(monkeypatc
     assert data_root("/given") == Path("/given") and data_root(None) == Path("/from/environment")
     monkeypatch.delenv("IRSTD_DATA_ROOT")
     assert data_root(None) == Path("data")
+
+
+def test_a_damaged_list_of_hashes_is_set_aside_and_made_again(tmp_path, monkeypatch):
+    from benchmark.datasets.fingerprints import file_hashes
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "image").write_bytes(b"pixels")
+    right = file_hashes([tmp_path / "image"])
+    (kept,) = (tmp_path / "cache").rglob("fingerprints.json")
+    digest = right[tmp_path / "image"]
+    wrong = digest.replace(digest[0], "0" if digest[0] != "0" else "1", 1)
+    for content in (kept.read_text().replace(digest, wrong), "[]", "{", '{"hashes": {}}'):
+        kept.write_text(content)
+        assert file_hashes([tmp_path / "image"]) == right
+        assert kept.with_name("fingerprints.json.damaged").exists()
+
+
+def test_a_file_replaced_by_one_of_the_same_size_and_date_is_read_again(tmp_path):
+    import os
+
+    from benchmark.datasets.fingerprints import file_hashes
+
+    path = tmp_path / "image"
+    path.write_bytes(b"before")
+    first, stamp = file_hashes([path])[path], path.stat()
+    path.write_bytes(b"after!")
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert path.stat().st_mtime_ns == stamp.st_mtime_ns and file_hashes([path])[path] != first

@@ -77,3 +77,42 @@ def test_a_resumed_run_drops_the_curve_of_epochs_that_it_repeats(hooks, tmp_path
     (tmp_path / hooks.CURVE_FILE).write_text('{"epoch": 1, "loss": 0.5}\n{"epoch": 2, "loss": 0.4}\n')
     hooks.CurveHook(str(tmp_path)).before_train(SimpleNamespace(epoch=1))
     assert [row["epoch"] for row in hooks.read_curve(tmp_path)] == [1]
+
+
+def test_a_bit_that_changed_anywhere_in_the_weights_is_found(stack, tmp_path):
+    from benchmark.engine.checkpoints import is_intact, newest_intact
+
+    path = tmp_path / "epoch_1.pth"
+    torch.save({"state_dict": {"w": torch.arange(4000.0)}}, path)
+    content = path.read_bytes()
+    assert is_intact(path)
+    for share in (0.2, 0.5, 0.8):
+        changed = bytearray(content)
+        changed[int(len(content) * share)] ^= 1
+        path.write_bytes(changed)
+        assert torch.load(path, weights_only=True)["state_dict"]["w"].shape == (4000,)  # torch does not notice
+        assert not is_intact(path)
+    assert newest_intact(tmp_path) is None and (tmp_path / "epoch_1.pth.damaged").exists()
+
+
+def test_nobody_goes_on_from_a_checkpoint_without_an_optimiser(stack, tmp_path):
+    from benchmark.engine.checkpoints import is_intact, newest_intact, strip
+
+    for epoch in (1, 2):
+        torch.save({"state_dict": {"w": torch.ones(3)}, "optimizer": {}, "meta": {}}, tmp_path / f"epoch_{epoch}.pth")
+    strip(tmp_path / "epoch_2.pth")
+    assert is_intact(tmp_path / "epoch_2.pth") and newest_intact(tmp_path).name == "epoch_1.pth"
+
+
+def test_the_best_checkpoint_is_that_of_the_latest_epoch_whatever_the_files_dates_say(stack, tmp_path):
+    import os
+
+    from benchmark.engine.checkpoints import best, discard_later
+
+    for epoch in (2, 10, 9):
+        path = tmp_path / f"best_irstd_iou_epoch_{epoch}.pth"
+        torch.save({"state_dict": {}}, path)
+        os.utime(path, (10**9 - epoch, 10**9 - epoch))
+    assert best(tmp_path).name == "best_irstd_iou_epoch_10.pth"
+    discard_later(tmp_path, 9)
+    assert best(tmp_path).name == "best_irstd_iou_epoch_9.pth"

@@ -136,8 +136,13 @@ def test_image_features_from_disk_are_those_computed(stack, tmp_path, monkeypatc
     assert (model.cache.hits, model.cache.misses) == (3, 3)
     assert torch.equal(fresh.patches, kept.patches.flip(0)) and torch.equal(fresh.scene, kept.scene.flip(0))
     assert torch.equal(fresh.scene, model.encode_image(scenes, cached=False).scene)
-    damaged = next(model.cache.folder.glob("*.npy"))
+    damaged = next(model.cache.folder.glob("*.npz"))
     damaged.write_bytes(b"cut off")
+    assert torch.equal(model.encode_image(scenes).patches, fresh.patches)
+    assert damaged.exists() and damaged.with_name(f"{damaged.name}.damaged").exists()
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1  # one bit of a feature
+    damaged.write_bytes(content)
     assert torch.equal(model.encode_image(scenes).patches, fresh.patches)
 
 
@@ -151,4 +156,4 @@ def test_other_weights_and_other_pixels_have_other_files(stack, tmp_path, monkey
     scenes = torch.zeros(2, 8, 8, dtype=torch.uint8)
     scenes[1, 0, 0] = 1
     first.encode_image(scenes)
-    assert len(list(first.cache.folder.glob("*.npy"))) == 2
+    assert len(list(first.cache.folder.glob("*.npz"))) == 2

@@ -107,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
                        help="(default: %(default)s: a GPU where there is one)")
     how = parser.add_argument_group("how")
     how.add_argument("--jobs", type=positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
+    how.add_argument("--gpus-per-cell", type=positive, default=1, metavar="N",
+                     help="processes that train and test a cell together, each with its share of the batch and a GPU "
+                     "of its own, or on a CPU its share of the cores (default: %(default)s)")
     how.add_argument("--timeout", type=seconds, metavar="30m", help="end a cell after this time (s, m or h)")
     how.add_argument("--force", action="store_true", help="run finished cells again")
     how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
@@ -166,11 +169,13 @@ def _tracker(name: str, plans: list[Plan], outcomes: dict, todo: list[Cell], sto
 
 def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
          tracker: tracking.Tracker | None) -> dict:
-    from benchmark import schedule
+    from benchmark import placement, schedule
     from benchmark.progress import Display
 
     options = schedule.Options(jobs=arguments.jobs, device=arguments.device, timeout=arguments.timeout,
-                               fail_fast=arguments.fail_fast, command=provenance.command())
+                               fail_fast=arguments.fail_fast, command=provenance.command(),
+                               gpus_per_cell=arguments.gpus_per_cell)
+    placement.check(todo, options.device, options.gpus_per_cell)
     if arguments.force:
         for cell in todo:
             store.discard_work(cell.key)

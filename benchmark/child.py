@@ -92,7 +92,10 @@ def choose_device(device: str) -> None:
     """
     # MMEngine takes CUDA whenever it sees one, so the choice is what it sees. Nothing has initialised CUDA yet.
     if device == "cpu":
+        from mmengine.device import utils
+
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        utils.DEVICE = "cpu"  # settled when it was imported, in the server, which sees the machine's GPUs
     elif device.startswith("cuda:"):
         chosen, visible = device.removeprefix("cuda:").split(","), os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None:

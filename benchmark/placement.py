@@ -88,7 +88,7 @@ class Placement:
         self.loads: dict[int, _Load] = {}
         self.reading: list[Gpu] = []
         self.read_at = float("-inf")
-        self.needs = Needs(store, per_cell) if self._gpus() else None
+        self.needs = Needs(store, per_cell) if len(self._gpus()) >= per_cell else None
 
     def place(self, cell: Cell, alone: bool) -> str | None:
         """The device of a cell that is to start now, as ``child.choose_device`` takes it; None where it must wait.
@@ -97,9 +97,9 @@ class Placement:
             cell: To be started at once where it gets a device.
             alone: That no other cell runs: then it starts, however little is free.
         """
-        gpus = self._gpus()
-        if self.needs is None or len(gpus) < self.per_cell or not cell.config["method"]["trainable"]:
+        if self.needs is None or not cell.config["method"]["trainable"]:
             return self.device
+        gpus = self._gpus()
         need = self.needs.of(cell.key)
         best = sorted(gpus, key=lambda gpu: (-self._free(gpu), gpu.position))[:self.per_cell]
         if not alone and self._free(best[-1]) < need:
@@ -130,7 +130,8 @@ class Placement:
             return []
         if time.monotonic() - self.read_at > READING_SECONDS:
             chosen = None if self.device == "auto" else int(self.device.removeprefix("cuda:"))
-            self.reading = [gpu for gpu in read_gpus() if chosen in (None, gpu.position)]
+            found = [gpu for gpu in read_gpus() if chosen in (None, gpu.position)]
+            self.reading = found or self.reading  # what was there is there, even if nvidia-smi does not answer now
             self.read_at = time.monotonic()
         return self.reading
 

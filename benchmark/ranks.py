@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 import torch.distributed
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
@@ -36,10 +36,18 @@ class RankError(Exception):
 
 def launch(cell: Cell, store_root: str, pipe: Connection, threads: int, command: str, processes: int) -> None:
     """Run the cell in ``processes`` ranks and return when all are done. Raises ``RankError`` where one failed."""
-    # Ranks are forked, as cells are, and what has been forked can use CUDA only if nobody has touched it before: torch
-    # is to count devices by the driver's management library, which leaves CUDA alone.
-    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+    # Ranks are forked, as this process was: nothing here touches CUDA, the agent only counts devices (see preload.py).
     failures = multiprocessing.get_context("fork").SimpleQueue()
+    try:
+        _launch(cell, store_root, pipe, threads, command, processes, failures)
+    except SignalException as error:
+        # The agent has ended the ranks. This process was to be ended, too, and by whom and why its parent knows.
+        signal.signal(error.sigval, signal.SIG_DFL)
+        os.kill(os.getpid(), error.sigval)
+
+
+def _launch(cell: Cell, store_root: str, pipe: Connection, threads: int, command: str, processes: int,
+            failures: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="ranks-") as folder:
         # as torchrun --standalone --nproc-per-node N: any free port of this machine, no second attempt
         config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex,

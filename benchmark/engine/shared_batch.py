@@ -17,7 +17,6 @@ from mmengine.dataset import DefaultSampler
 from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import DATA_SAMPLERS, MODEL_WRAPPERS
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 
 @DATA_SAMPLERS.register_module()
@@ -62,9 +61,9 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             return super().forward(input)
         processes = torch.distributed.get_world_size()
         count = input.numel() // self.num_features * processes
-        mean = all_reduce(input.sum((0, 2, 3))) / count  # (C,)
+        mean = _Sum.apply(input.sum((0, 2, 3))) / count  # (C,)
         centred = input - mean[:, None, None]
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / count
+        variance = _Sum.apply(centred.square().sum((0, 2, 3))) / count
         if self.track_running_stats:
             self.num_batches_tracked.add_(1)
             momentum = 1 / self.num_batches_tracked.item() if self.momentum is None else self.momentum
@@ -76,6 +75,24 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
             scale = scale * self.weight
         output = centred * scale[:, None, None]
         return output if self.bias is None else output + self.bias[:, None, None]
+
+
+class _Sum(torch.autograd.Function):
+    # Sum of a tensor over processes. Each process's losses depend on it, so the gradient is a sum over them as well.
+
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        return _summed(tensor)
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:
+        return _summed(gradient)
+
+
+def _summed(tensor: Tensor) -> Tensor:
+    total = tensor.clone(memory_format=torch.contiguous_format)
+    torch.distributed.all_reduce(total)
+    return total
 
 
 def share_batch_norm(module: nn.Module) -> nn.Module:

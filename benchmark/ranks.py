@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import time
 import uuid
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -24,6 +25,8 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from benchmark import schedule
 from benchmark.child import die_with_parent, failed, limited_threads
 from benchmark.suites import Cell
+
+LAST_WORD_SECONDS = 3.0
 
 
 class RankError(Exception):
@@ -57,7 +60,7 @@ def _launch(cell: Cell, store_root: str, pipe: Connection, threads: int, command
             elastic_launch(config, _rank)(cell, store_root, pipe, threads, command, failures)
         except ChildFailedError as error:
             code = error.get_first_failure()[1].exitcode
-            # A killed rank takes others with it, whose complaints about a lost connection are not the cause.
+            # others' complaints about a lost connection are not the cause where a rank was killed
             event = failures.get() if code >= 0 and not failures.empty() else {
                 "kind": "failed", "error": f"one of {processes} processes: {schedule.describe_exit(code)}",
                 "traceback": ""}
@@ -77,6 +80,9 @@ def _rank(cell: Cell, store_root: str, pipe: Connection, threads: int, command: 
             torch.distributed.destroy_process_group()
     except BaseException as error:
         failures.put(failed(error))
+        # One that lost the connection to a killed rank must not be seen to end before it, and the one that failed first
+        # must not pull others down before its word is the first: the agent, which looks ten times a second, ends both.
+        time.sleep(LAST_WORD_SECONDS)
         raise
 
 

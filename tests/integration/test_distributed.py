@@ -190,8 +190,8 @@ def test_when_one_process_fails_all_end_and_the_row_says_why(tmp_path, how, mess
 
 def test_a_cell_over_its_time_takes_all_its_processes_with_it(tmp_path):
     config = method(tmp_path)
-    (outcome,) = run(cells(config, slow=300.0), tmp_path / "work", 2, timeout=10)
-    assert outcome.status is Status.FAILED and outcome.reason.startswith("timed out after 10 s")
+    (outcome,) = run(cells(config, slow=300.0), tmp_path / "work", 2, timeout=6)
+    assert outcome.status is Status.FAILED and outcome.reason.startswith("timed out after 6 s")
     assert not any(alive(process) for process in notes(config))
 
 

@@ -6,7 +6,6 @@ ended itself, and passes the failure on. All ranks run the cell; the first one a
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import tempfile
@@ -39,8 +38,9 @@ class RankError(Exception):
 
 def launch(cell: Cell, store_root: str, pipe: Connection, threads: int, command: str, processes: int) -> None:
     """Run the cell in ``processes`` ranks and return when all are done. Raises ``RankError`` where one failed."""
-    # Ranks are forked, as this process was: nothing here touches CUDA, the agent only counts devices (see preload.py).
-    failures = multiprocessing.get_context("fork").SimpleQueue()
+    # Ranks come from a server of their own, which imports the stack once more: this process will have the agent's
+    # threads, and what is forked beside threads now and then finds a lock that nobody will ever release.
+    failures = schedule.context().SimpleQueue()
     try:
         _launch(cell, store_root, pipe, threads, command, processes, failures)
     except SignalException as error:
@@ -55,7 +55,7 @@ def _launch(cell: Cell, store_root: str, pipe: Connection, threads: int, command
         # as torchrun --standalone --nproc-per-node N: any free port of this machine, no second attempt
         config = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=processes, run_id=uuid.uuid4().hex,
                               rdzv_backend="c10d", rdzv_endpoint="localhost:0", local_addr="localhost",
-                              max_restarts=0, start_method="fork", logs_specs=DefaultLogsSpecs(log_dir=folder))
+                              max_restarts=0, start_method="forkserver", logs_specs=DefaultLogsSpecs(log_dir=folder))
         try:
             elastic_launch(config, _rank)(cell, store_root, pipe, threads, command, failures)
         except ChildFailedError as error:
@@ -68,7 +68,6 @@ def _launch(cell: Cell, store_root: str, pipe: Connection, threads: int, command
 
 
 def _rank(cell: Cell, store_root: str, pipe: Connection, threads: int, command: str, failures: Any) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the agent's handler came with the fork, and would wait for Python
     die_with_parent()
     try:
         with limited_threads(threads):

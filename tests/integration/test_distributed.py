@@ -21,6 +21,7 @@ from benchmark.suites import Cell, Selection, expand, load_suite
 
 HERE = Path(__file__).resolve().parent
 COUNTS = {"train": 13, "val": 5, "test": 7}  # all odd: two processes cannot share them evenly
+LEFT = ("per_image.jsonl", "details.jsonl", "predictions.npz")
 METHOD = """
 method = dict(name="probe", title="Probe", type="CNN", year=2020, trainable=True, reconstruction=False, paper="none")
 custom_imports = dict(imports=["baselines.segmentor", "baselines.losses", "distributed_probe"])
@@ -28,13 +29,6 @@ model = dict(type="BaselineSegmentor", network=dict(type="ProbeNetwork", notes={
              loss=dict(type="BCELoss"))
 weights = dict(kind="random")
 """
-
-
-@pytest.fixture(autouse=True)
-def _probe(monkeypatch):
-    # children take this process's sys.path; the command of its own takes PYTHONPATH
-    monkeypatch.syspath_prepend(str(HERE))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]))
 
 
 def method(folder: Path) -> Path:
@@ -88,15 +82,16 @@ def config(tmp_path_factory) -> Path:
     return method(tmp_path_factory.mktemp("method"))
 
 
-@pytest.fixture(scope="module")
-def probe_path():
+@pytest.fixture(scope="module", autouse=True)
+def _probe_path():
+    # children take this process's sys.path
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(HERE))
         yield
 
 
 @pytest.fixture(scope="module")
-def by_one(probe_path, config, tmp_path_factory) -> Outcome:
+def by_one(config, tmp_path_factory) -> Outcome:
     """The cell, trained and tested by one process, with one thread as each of two has it."""
     (outcome,) = run(cells(config), tmp_path_factory.mktemp("one"), 1, jobs=os.cpu_count())
     assert outcome.status is Status.DONE, outcome.reason
@@ -104,14 +99,62 @@ def by_one(probe_path, config, tmp_path_factory) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def by_two(probe_path, config, tmp_path_factory) -> Outcome:
-    """The same cell, trained and tested by two."""
-    (outcome,) = run(cells(config), tmp_path_factory.mktemp("two"), 2, jobs=os.cpu_count())
+def killed(tmp_path_factory) -> tuple[Path, list[int]]:
+    """The method of a run of two processes that was killed after its first epoch, and these processes."""
+    folder = tmp_path_factory.mktemp("two")
+    config = method(folder)
+    command = [sys.executable, "benchmark/run.py", "--suite", "table1", "--methods", str(config), "--profile", "demo",
+               "--data-root", str(folder), "--device", "cpu", "--gpus-per-cell", "2", "--wandb", "disabled",
+               "--work-dir", str(folder / "work")]
+    for name, value in overrides(slow=0.3):
+        command += ["--set", f"{name}={value}"]
+    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=HERE.parents[1],
+                              env=environment)
+    deadline = time.monotonic() + 240
+    while not list(folder.glob("work/cells/*/train-*/epoch_1.pth")):
+        assert time.monotonic() < deadline and parent.poll() is None, "epoch 1 never came"
+        time.sleep(0.05)
+    ranks = [process for process in notes(config) if alive(process)]
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    return config, ranks
+
+
+@pytest.fixture(scope="module")
+def by_two(killed) -> Outcome:
+    """The same cell as ``by_one``, which two processes resume and test."""
+    config, ranks = killed
+    deadline = time.monotonic() + 30
+    while any(alive(process) for process in ranks) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    (outcome,) = run(cells(config, slow=0.3), config.parent / "work", 2, jobs=os.cpu_count())
     assert outcome.status is Status.DONE, outcome.reason
     return outcome
 
 
-def test_two_processes_train_the_network_that_one_trains(by_one, by_two, config):
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory) -> tuple[Path, Outcome]:
+    """The method of a cell of two processes whose second one raises, on two GPUs; and how the cell stands."""
+    folder = tmp_path_factory.mktemp("failed")
+    config = method(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        pretend_gpus(folder, patch)
+        (outcome,) = run(cells(config, fail="raise"), folder / "work", 2, "auto")
+    return config, outcome
+
+
+def pretend_gpus(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Two GPUs, as far as nvidia-smi tells; the second has more free memory."""
+    command = folder / "bin" / "nvidia-smi"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\nprintf '0, 24000, 4000\\n1, 24000, 500\\n'\n")
+    command.chmod(0o755)
+    patch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
+    patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_two_processes_train_the_network_that_one_trains(by_one, killed, by_two):
     one, two = weights(by_one), weights(by_two)
     assert one.keys() == two.keys()
     for name, value in one.items():  # batch norm's running statistics among them
@@ -122,32 +165,36 @@ def test_two_processes_train_the_network_that_one_trains(by_one, by_two, config)
     for ours, theirs in zip(by_one.record.training["curve"], by_two.record.training["curve"], strict=True):
         assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4) and ours["lr"] == theirs["lr"]
         assert ours["val_images"] == theirs["val_images"] == COUNTS["val"]
-    ranks = [seen for seen in notes(config).values() if seen["WORLD_SIZE"] == "2"]
-    assert {seen["RANK"] for seen in ranks} == {"0", "1"}
+    seen = notes(killed[0]).values()
+    assert {(one["RANK"], one["WORLD_SIZE"]) for one in seen} == {("0", "2"), ("1", "2")}
 
 
-def test_the_number_of_processes_is_in_the_record_and_not_in_the_identity(by_one, by_two):
-    assert by_one.record.id == by_two.record.id and by_one.record.config == by_two.record.config
-    assert (by_one.record.provenance["processes"], by_two.record.provenance["processes"]) == (1, 2)
-    assert (by_one.record.training["processes"], by_two.record.training["processes"]) == (1, 2)
+@pytest.fixture(scope="module")
+def counted_by_two(by_one, config, tmp_path_factory) -> Outcome:
+    """The training of ``by_one``, whose record and predictions were lost, tested by two processes."""
+    store = RecordStore(shutil.copytree(by_one.folder.parents[1], tmp_path_factory.mktemp("counted") / "work"))
+    for name in (*LEFT, "record.json"):
+        (store.folder(by_one.key) / name).unlink()
+    shutil.rmtree(store.folder(by_one.key) / "maps")
+    (outcome,) = run(cells(config), store.root, 2, jobs=os.cpu_count())
+    assert outcome.status is Status.DONE, outcome.reason
+    return outcome
 
 
-def test_two_processes_count_what_one_counts_to_the_last_digit_and_keep_the_same(by_one, config, tmp_path):
-    shutil.copytree(by_one.folder.parents[1], tmp_path / "work")
-    store = RecordStore(tmp_path / "work")
-    folder = store.folder(by_one.key)
-    left = ("per_image.jsonl", "details.jsonl", "predictions.npz", "record.json")
-    for name in left:
-        (folder / name).unlink()
-    shutil.rmtree(folder / "maps")
-    (again,) = run(cells(config), store.root, 2, jobs=os.cpu_count())
-    assert again.status is Status.DONE, again.reason
-    assert again.record.training["processes"] == 1  # tested anew, not trained anew
+def test_the_number_of_processes_is_in_the_record_and_not_in_the_identity(by_one, by_two, counted_by_two):
+    ours, theirs = by_one.record, counted_by_two.record
+    assert ours.id == theirs.id and ours.config == theirs.config
+    assert (ours.provenance["processes"], theirs.provenance["processes"]) == (1, 2)
+    assert (theirs.training["processes"], by_two.record.training["processes"]) == (1, 2)
+
+
+def test_two_processes_count_what_one_counts_to_the_last_digit_and_keep_the_same(by_one, counted_by_two):
+    folder, again = counted_by_two.folder, counted_by_two
     assert again.record.metrics == by_one.record.metrics and again.record.roc == by_one.record.roc
     assert again.record.metrics["images"].value == COUNTS["test"] and len(again.record.roc["pd"]) >= 100
-    for name in left[:3]:
+    for name in LEFT:
         assert (folder / name).read_bytes() == (by_one.folder / name).read_bytes(), name
-    ids = [row["image_id"] for row in store.per_image(again.key)]
+    ids = [json.loads(row)["image_id"] for row in (folder / "per_image.jsonl").read_text().splitlines()]
     assert ids == [f"test-{number:05d}" for number in range(COUNTS["test"])]
     maps = {path.name: path.read_bytes() for path in (by_one.folder / "maps").iterdir()}
     assert len(maps) == COUNTS["test"]
@@ -177,52 +224,32 @@ def test_images_that_pad_the_last_batch_are_counted_once_and_in_order(tmp_path):
     assert [row["image_id"] for row in found[2]["rows"]] == [f"image-{number}" for number in range(7)]
 
 
-@pytest.mark.parametrize(("how", "message"), [
-    ("raise", "RuntimeError: told to fail"),
-    ("kill", "one of 2 processes: process ended by SIGKILL (often the system's answer to too little memory)"),
-])
-def test_when_one_process_fails_all_end_and_the_row_says_why(tmp_path, how, message):
+def test_when_one_process_raises_all_end_and_the_row_says_why(failed):
+    config, outcome = failed
+    assert outcome.status is Status.FAILED and outcome.reason == "RuntimeError: told to fail"
+    assert len(notes(config)) == 2 and not any(alive(process) for process in notes(config))
+
+
+def test_when_one_process_is_killed_all_end_and_the_row_says_why(tmp_path):
     config = method(tmp_path)
-    (outcome,) = run(cells(config, fail=how), tmp_path / "work", 2)
-    assert outcome.status is Status.FAILED and outcome.reason == message
+    (outcome,) = run(cells(config, fail="kill"), tmp_path / "work", 2)
+    assert outcome.status is Status.FAILED and outcome.reason == (
+        "one of 2 processes: process ended by SIGKILL (often the system's answer to too little memory)")
     assert len(notes(config)) == 2 and not any(alive(process) for process in notes(config))
 
 
 def test_a_cell_over_its_time_takes_all_its_processes_with_it(tmp_path):
     config = method(tmp_path)
-    (outcome,) = run(cells(config, slow=300.0), tmp_path / "work", 2, timeout=6)
-    assert outcome.status is Status.FAILED and outcome.reason.startswith("timed out after 6 s")
+    (outcome,) = run(cells(config, slow=300.0), tmp_path / "work", 2, timeout=10)
+    assert outcome.status is Status.FAILED and outcome.reason.startswith("timed out after 10 s")
     assert not any(alive(process) for process in notes(config))
 
 
-def test_a_killed_run_takes_all_processes_with_it_and_the_next_one_resumes(by_two, tmp_path):
-    config = method(tmp_path)
-    command = [sys.executable, "benchmark/run.py", "--suite", "table1", "--methods", str(config), "--profile", "demo",
-               "--data-root", str(tmp_path), "--device", "cpu", "--gpus-per-cell", "2", "--wandb", "disabled",
-               "--work-dir", str(tmp_path / "work")]
-    for name, value in overrides(slow=0.5):
-        command += ["--set", f"{name}={value}"]
-    parent = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=HERE.parents[1])
-    deadline = time.monotonic() + 240
-    while not list(tmp_path.glob("work/cells/*/train-*/epoch_1.pth")):
-        assert time.monotonic() < deadline and parent.poll() is None, "epoch 1 never came"
-        time.sleep(0.05)
-    ranks = [process for process in notes(config) if alive(process)]
-    assert len(ranks) == 2
-    parent.send_signal(signal.SIGKILL)
-    parent.wait()
-    deadline = time.monotonic() + 30
-    while any(alive(process) for process in ranks):
-        assert time.monotonic() < deadline, "a process outlived the run"
-        time.sleep(0.1)
-    (outcome,) = run(cells(config, slow=0.5), tmp_path / "work", 2, jobs=os.cpu_count())
-    assert outcome.status is Status.DONE, outcome.reason
-    assert not any(alive(process) for process in notes(config))
-    (work,) = outcome.folder.glob("train-*")
-    assert "epoch_1.pth" in (outcome.folder / "cell.log").read_text()  # where it went on from
-    assert len(outcome.record.training["curve"]) == 2 and (work / "trained.json").exists()
-    ours, theirs = weights(outcome), weights(by_two)
-    assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+def test_a_killed_run_takes_all_processes_with_it_and_the_next_one_resumes(killed, by_two):
+    config, ranks = killed
+    assert len(ranks) == 2 and not any(alive(process) for process in notes(config))
+    assert "epoch_1.pth" in (by_two.folder / "cell.log").read_text()  # where it went on from
+    assert [row["epoch"] for row in by_two.record.training["curve"]] == [1, 2]
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused_in_one_line(config, tmp_path):
@@ -235,16 +262,14 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_in_one_line(config, tmp
     assert not list((tmp_path / "work").glob("cells/*"))
 
 
-@pytest.mark.parametrize(("processes", "devices"), [(1, {"0", "1"}), (2, {"1,0"})])
-def test_each_cell_sees_the_gpus_that_it_was_given(tmp_path, monkeypatch, processes, devices):
-    command = tmp_path / "bin" / "nvidia-smi"
-    command.parent.mkdir()
-    command.write_text("#!/bin/sh\nprintf '0, 24000, 4000\\n1, 24000, 500\\n'\n")
-    command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{command.parent}:{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    config = method(tmp_path / "method")
-    todo = cells(config, seeds=(0, 1) if processes == 1 else (0,))
-    outcomes = run(todo, tmp_path / "work", processes, "auto", jobs=2)
+def test_cells_side_by_side_see_each_the_gpu_that_it_was_given(tmp_path, monkeypatch):
+    pretend_gpus(tmp_path, monkeypatch)
+    config = method(tmp_path)
+    outcomes = run(cells(config, seeds=(0, 1)), tmp_path / "work", 1, "auto", jobs=2)
     assert {outcome.status for outcome in outcomes} == {Status.DONE}, [outcome.reason for outcome in outcomes]
-    assert {seen["CUDA_VISIBLE_DEVICES"] for seen in notes(config).values()} == devices
+    assert {seen["CUDA_VISIBLE_DEVICES"] for seen in notes(config).values()} == {"0", "1"}
+
+
+def test_the_processes_of_a_cell_see_all_its_gpus(failed):
+    config, _ = failed
+    assert [seen["CUDA_VISIBLE_DEVICES"] for seen in notes(config).values()] == ["1,0", "1,0"]

@@ -18,6 +18,8 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
+SEEN = ("CUDA_VISIBLE_DEVICES", "PYTORCH_NVML_BASED_CUDA_CHECK", "RANK", "WORLD_SIZE")
+
 
 @MODELS.register_module()
 class ProbeNetwork(nn.Module):
@@ -36,7 +38,7 @@ class ProbeNetwork(nn.Module):
         self.layers = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 1, 1))
         self.unused = nn.Conv2d(1, 1, 1)  # some networks have parts that a batch leaves out
         self.fail, self.slow, self.steps = fail, slow, 0
-        seen = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "RANK", "WORLD_SIZE")}
+        seen = {name: os.environ.get(name) for name in SEEN}
         (Path(notes) / f"{os.getpid()}.json").write_text(json.dumps(seen))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -268,6 +268,8 @@ def test_cells_side_by_side_see_each_the_gpu_that_it_was_given(tmp_path, monkeyp
     outcomes = run(cells(config, seeds=(0, 1)), tmp_path / "work", 1, "auto", jobs=2)
     assert {outcome.status for outcome in outcomes} == {Status.DONE}, [outcome.reason for outcome in outcomes]
     assert {seen["CUDA_VISIBLE_DEVICES"] for seen in notes(config).values()} == {"0", "1"}
+    # or the server would have asked CUDA itself for its GPUs, which no process forked from it could use then
+    assert {seen["PYTORCH_NVML_BASED_CUDA_CHECK"] for seen in notes(config).values()} == {"1"}
 
 
 def test_the_processes_of_a_cell_see_all_its_gpus(failed):

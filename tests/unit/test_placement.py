@@ -148,6 +148,15 @@ def test_machines_without_gpus_and_methods_that_train_nothing_are_left_alone(smi
     assert Placement("auto", 1, store(tmp_path)).place(cell("ipi", trainable=False), alone=False) == "auto"
 
 
+def test_a_cell_on_the_cpu_takes_no_gpu_that_its_server_saw(smi, monkeypatch):
+    from mmengine.device import get_device, utils
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(utils, "DEVICE", "cuda")
+    child.choose_device("cpu")
+    assert get_device() == "cpu" and child.os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
 def test_an_nvidia_smi_that_fails_hangs_or_knows_no_memory_stops_nobody(smi, monkeypatch):
     monkeypatch.setattr(placement, "QUERY_SECONDS", 0.5)
     smi("0, 24000, 0", then="exit 9")

@@ -13,7 +13,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from benchmark import configs, provenance, tracking
+from benchmark import configs, placement, provenance, tracking
 from benchmark.cli import (
     EXIT_DONE,
     EXIT_INCOMPLETE,
@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print_cells(suite["name"], plans, cells, outcomes, todo, store, dry_run=arguments.dry_run,
                      verbose=arguments.verbose)
         return EXIT_DONE
+    if not arguments.collect:
+        placement.check(todo, arguments.device, arguments.gpus_per_cell)
     with _tracker(suite["name"], plans, outcomes, todo, store, arguments) as tracker:
         if todo and not arguments.collect:
             outcomes |= _run(todo, store, arguments, tracker)
@@ -169,13 +171,12 @@ def _tracker(name: str, plans: list[Plan], outcomes: dict, todo: list[Cell], sto
 
 def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
          tracker: tracking.Tracker | None) -> dict:
-    from benchmark import placement, schedule
+    from benchmark import schedule
     from benchmark.progress import Display
 
     options = schedule.Options(jobs=arguments.jobs, device=arguments.device, timeout=arguments.timeout,
                                fail_fast=arguments.fail_fast, command=provenance.command(),
                                gpus_per_cell=arguments.gpus_per_cell)
-    placement.check(todo, options.device, options.gpus_per_cell)
     if arguments.force:
         for cell in todo:
             store.discard_work(cell.key)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from mmengine.dist import is_main_process
 
 from benchmark import provenance
 from benchmark.child import describe_limits, locked
@@ -24,8 +27,10 @@ from benchmark.suites import Cell
 Send = Callable[[dict[str, Any]], None]
 
 
-def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
+def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record | None:
     """Run the cell and keep its record, which is also returned.
+
+    Where several processes run the cell together, all call this; the first one keeps the record, others return None.
 
     Args:
         cell: What to run.
@@ -49,6 +54,8 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record:
         evaluation, cost, training = recounted
     else:
         evaluation, cost, training = _run(cell, folder, home, limits["device"], send, keeper)
+    if not is_main_process():
+        return None
     samples = [source.read(name) for name in shown]
     # Everything is read, nothing is kept yet under the fingerprint.
     require_unchanged(cell.config, Path(cell.data_root), cell.data_fingerprint)
@@ -79,9 +86,9 @@ def _run(cell: Cell, folder: Path, home: Path, device: str, send: Send,
     if cell.is_home or learned.trained(cell, home):
         training = learned.train(cell, home, device)
     else:
-        with locked(home):
+        with locked(home) if is_main_process() else contextlib.nullcontext():
             training = learned.train(cell, home, device)
-    evaluation, cost = learned.test(cell, folder, Path(training["checkpoint"]), keeper)
+    evaluation, cost = learned.test(cell, folder, Path(training["checkpoint"]), keeper, device)
     cost["train_seconds"] = training.pop("seconds")
     cost["peak_memory_mb"] = max(training.pop("peak_memory_mb") or 0.0, peak_memory_mb())
     training["checkpoint"] = Path(training["checkpoint"]).relative_to(home).as_posix()

@@ -23,11 +23,13 @@ LOCK_FILE = ".lock"
 LOCK_SECONDS = 10.0
 
 
-def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: int, command: str) -> None:
+def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: int, command: str,
+         processes: int = 1) -> None:
     """Run one cell.
 
     ``pipe`` hears at its end ``{'kind': 'done'}``, or ``{'kind': 'failed', 'error', 'traceback'}``, whose kind is
-    ``'busy'`` where another run has the cell.
+    ``'busy'`` where another run has the cell. With several ``processes`` the cell runs in so many children of this one,
+    each with ``threads`` threads.
     """
     die_with_parent()
     folder = Path(store_root) / "cells" / cell.key.slot
@@ -38,18 +40,29 @@ def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: in
         logged = True
         choose_device(device)
         with locked(folder), limited_threads(threads):
-            from benchmark.cell import run_cell
+            if processes > 1:
+                from benchmark.ranks import launch
 
-            run_cell(cell, Path(store_root), pipe.send, command)
+                launch(cell, store_root, pipe, threads, command, processes)
+            else:
+                from benchmark.cell import run_cell
+
+                run_cell(cell, Path(store_root), pipe.send, command)
         pipe.send({"kind": "done"})
     except BaseException as error:  # the one place that turns any failure of a cell into a row
         # The word to the parent first: on a full disk the log takes nothing more.
-        pipe.send({"kind": "busy" if isinstance(error, BusyError) else "failed", "error": one_line(error),
-                   "traceback": traceback.format_exc()})
+        pipe.send(failed(error))
         if logged:  # or it would go to the user's terminal
             with contextlib.suppress(OSError):
                 traceback.print_exc()
         sys.exit(1)
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """The event that says how a process failed; one that has one already, from a process of its own, passes it on."""
+    own = {"kind": "busy" if isinstance(error, BusyError) else "failed", "error": one_line(error),
+           "traceback": traceback.format_exc()}
+    return getattr(error, "event", own)
 
 
 def one_line(error: BaseException) -> str:
@@ -83,12 +96,24 @@ def redirect_output(path: Path) -> None:
 
 
 def choose_device(device: str) -> None:
-    """Show this process the device that the user chose: ``'auto'``, ``'cpu'`` or ``'cuda:N'``."""
+    """Show this process its device: ``'auto'``, ``'cpu'``, ``'cuda:N'``, or several as ``'cuda:N,M'``.
+
+    Devices are counted among those that ``CUDA_VISIBLE_DEVICES`` shows already.
+    """
     # MMEngine takes CUDA whenever it sees one, so the choice is what it sees. Nothing has initialised CUDA yet.
     if device == "cpu":
+        from mmengine.device import utils
+
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        utils.DEVICE = "cpu"  # settled when it was imported, in the server, which sees the machine's GPUs
     elif device.startswith("cuda:"):
-        os.environ["CUDA_VISIBLE_DEVICES"] = device.removeprefix("cuda:")
+        chosen, visible = device.removeprefix("cuda:").split(","), os.environ.get("CUDA_VISIBLE_DEVICES")
+        if visible is not None:
+            entries = visible.split(",")
+            chosen = [entries[int(position)].strip() for position in chosen]
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+        # nvidia-smi, by which GPUs are chosen, numbers them so; CUDA's own default is the fastest first
+        os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
 
 
 @contextlib.contextmanager
@@ -125,7 +150,12 @@ def limited_threads(threads: int) -> Iterator[None]:
 
 
 def describe_limits() -> dict[str, Any]:
-    """Threads and device of this process, as they stand now, for the record."""
+    """Threads and device of this process, and how many share its cell, as they stand now, for the record."""
     import torch
+    from mmengine.dist import get_world_size
 
-    return {"threads": torch.get_num_threads(), "device": "cuda" if torch.cuda.is_available() else "cpu"}
+    # Only here, never in the config: in how many processes a cell ran is as little part of its identity as the
+    # machine. The batch, its statistics and the order of images are the same for any number of them (see
+    # engine/shared_batch.py), a training may go on with another number, and a finished cell is not stale for it.
+    return {"threads": torch.get_num_threads(), "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "processes": get_world_size()}

@@ -52,27 +52,24 @@ class Keeper:
 
     def __init__(self, folder: Path, threshold: float, maps: Iterable[str]) -> None:
         self.folder, self.threshold, self.maps = folder, threshold, set(maps)
-        self.ids: list[str] = []
-        self.shapes: list[tuple[int, int]] = []
-        self.packed: list[np.ndarray] = []
-        self.details: list[dict[str, Any]] = []
+        self.images: list[tuple[str, tuple[int, int], np.ndarray, dict[str, Any]]] = []
+        """Id, shape, packed prediction and details of each image, in the order in which they came."""
 
     def add(self, image_id: str, score: np.ndarray, mask: np.ndarray) -> None:
         """Keep one image: score (H, W) float in [0, 1], mask (H, W) bool."""
         prediction = score > float_at_most(self.threshold, score.dtype)
-        self.ids.append(image_id)
-        self.shapes.append(prediction.shape)
-        self.packed.append(np.packbits(prediction.ravel()))
-        self.details.append(describe_errors(prediction, mask, image_id))
+        self.images.append((image_id, prediction.shape, np.packbits(prediction.ravel()),
+                            describe_errors(prediction, mask, image_id)))
         if image_id in self.maps:
             write_png(self.folder / MAPS_FOLDER / f"{image_id}.png", encode(score, self.threshold))
 
     def finish(self, training_id: str) -> None:
         """Write predictions and details; ``training_id`` says whose predictions they are."""
+        ids, shapes, packed, details = zip(*self.images, strict=True) if self.images else ((),) * 4
         write_arrays(self.folder / PREDICTIONS_FILE, training_id=training_id, threshold=self.threshold,
-                     ids=np.array(self.ids), shapes=np.array(self.shapes, np.int32).reshape(-1, 2),
-                     packed=np.concatenate(self.packed) if self.packed else np.zeros(0, np.uint8))
-        write_atomically(self.folder / DETAILS_FILE, "".join(json.dumps(row) + "\n" for row in self.details))
+                     ids=np.array(ids), shapes=np.array(shapes, np.int32).reshape(-1, 2),
+                     packed=np.concatenate(packed) if packed else np.zeros(0, np.uint8))
+        write_atomically(self.folder / DETAILS_FILE, "".join(json.dumps(row) + "\n" for row in details))
 
 
 def read_predictions(folder: Path, training_id: str, threshold: float) -> Iterator[tuple[str, np.ndarray]] | None:

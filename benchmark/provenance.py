@@ -56,7 +56,10 @@ def gpus() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     names = [line.strip() for line in listed.splitlines() if line.strip()]
-    return names[: len(visible.split(","))] if visible else names
+    entries = [entry.strip() for entry in visible.split(",")] if visible else []
+    if entries and all(entry.isdigit() for entry in entries):
+        return [names[int(entry)] for entry in entries if int(entry) < len(names)]
+    return names[: len(entries)] if entries else names
 
 
 def now() -> str:

@@ -13,7 +13,7 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from benchmark import configs, provenance, tracking
+from benchmark import configs, placement, provenance, tracking
 from benchmark.cli import (
     EXIT_DONE,
     EXIT_INCOMPLETE,
@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print_cells(suite["name"], plans, cells, outcomes, todo, store, dry_run=arguments.dry_run,
                      verbose=arguments.verbose)
         return EXIT_DONE
+    if not arguments.collect:
+        placement.check(todo, arguments.device, arguments.gpus_per_cell)
     with _tracker(suite["name"], plans, outcomes, todo, store, arguments) as tracker:
         if todo and not arguments.collect:
             outcomes |= _run(todo, store, arguments, tracker)
@@ -107,6 +109,9 @@ def _parser() -> argparse.ArgumentParser:
                        help="(default: %(default)s: a GPU where there is one)")
     how = parser.add_argument_group("how")
     how.add_argument("--jobs", type=positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
+    how.add_argument("--gpus-per-cell", type=positive, default=1, metavar="N",
+                     help="processes that train and test a cell together, each with its share of the batch and a GPU "
+                     "of its own, or on a CPU its share of the cores (default: %(default)s)")
     how.add_argument("--timeout", type=seconds, metavar="30m", help="end a cell after this time (s, m or h)")
     how.add_argument("--force", action="store_true", help="run finished cells again")
     how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
@@ -170,7 +175,8 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
     from benchmark.progress import Display
 
     options = schedule.Options(jobs=arguments.jobs, device=arguments.device, timeout=arguments.timeout,
-                               fail_fast=arguments.fail_fast, command=provenance.command())
+                               fail_fast=arguments.fail_fast, command=provenance.command(),
+                               gpus_per_cell=arguments.gpus_per_cell)
     if arguments.force:
         from benchmark.child import locked
 

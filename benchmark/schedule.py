@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmark.placement import Placement
 from benchmark.records import Failure, Outcome, RecordStore, Status
 from benchmark.suites import Cell
 
@@ -31,13 +32,14 @@ Listener = Callable[[Cell, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Options:
-    """How to run: cells at once, device, seconds allowed to a cell, whether to stop at a failure."""
+    """How to run: cells at once, device, seconds allowed to a cell, whether to stop at a failure, processes a cell."""
 
     jobs: int = 1
     device: str = "auto"
     timeout: float | None = None
     fail_fast: bool = False
     command: str = ""
+    gpus_per_cell: int = 1
 
 
 @dataclass
@@ -60,14 +62,15 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     """
     processes = context()
     waiting, running, outcomes = list(cells), [], []
+    placement = Placement(options.device, options.gpus_per_cell, store)
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
-                cell = _next(waiting, running, store)
+                cell, device = _next(waiting, running, store, placement)
                 if cell is None:
                     break
                 waiting.remove(cell)
-                running.append(_start(processes, cell, store, options))
+                running.append(_start(processes, cell, store, options, device))
                 listen(cell, {"kind": "started"})
             for child in _wait(running):
                 _drain(child, listen)
@@ -76,6 +79,7 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
                 running.remove(child)
                 outcome = _finish(child, store, options)
                 outcomes.append(outcome)
+                placement.release(child.cell, outcome.record)
                 listen(child.cell, {"kind": outcome.status.value, "outcome": outcome,
                                     "seconds": time.monotonic() - child.started})
                 if outcome.status is Status.FAILED and options.fail_fast:
@@ -86,14 +90,20 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     return outcomes
 
 
-def _next(waiting: list[Cell], running: list[_Child], store: RecordStore) -> Cell | None:
-    """The first cell that need not wait for the training of a running one; None where all must."""
+def _next(waiting: list[Cell], running: list[_Child], store: RecordStore,
+          placement: Placement) -> tuple[Cell | None, str]:
+    """The first cell that need not wait, and its device; None where all must.
+
+    They wait for the training of a running cell that is theirs too, and for free memory on a GPU.
+    """
     busy = {child.cell.home or child.cell.key for child in running}
     for cell in waiting:
         home = cell.home or cell.key
         if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
-            return cell
-    return None
+            device = placement.place(cell, alone=not running)
+            if device is not None:
+                return cell, device
+    return None, ""
 
 
 def context(*more: str) -> Any:
@@ -106,12 +116,13 @@ def context(*more: str) -> Any:
     return found
 
 
-def _start(processes: Any, cell: Cell, store: RecordStore, options: Options) -> _Child:
+def _start(processes: Any, cell: Cell, store: RecordStore, options: Options, device: str) -> _Child:
     from benchmark.child import main  # named by its module, so that the child finds it without this one's state
 
     receiver, sender = processes.Pipe(duplex=False)
-    threads = max(1, cores() // options.jobs)
-    arguments = (cell, str(store.root), sender, options.device, threads, options.command)
+    ranks = options.gpus_per_cell if cell.config["method"]["trainable"] else 1
+    threads = max(1, cores() // (options.jobs * ranks))
+    arguments = (cell, str(store.root), sender, device, threads, options.command, ranks)
     process = processes.Process(target=main, args=arguments, name=cell.key.slot)
     process.start()
     sender.close()

@@ -40,6 +40,7 @@ def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None],
     scores.mkdir(parents=True, exist_ok=True)
     ids, milliseconds = source.ids("test"), []
     pictures = Pictures(cell, folder, ids)
+    pictures.clear()
     with threadpool_limits(1):
         for done, sample_id in enumerate(ids, start=1):
             sample = source.read(sample_id)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmseg.registry import HOOKS
@@ -19,6 +20,7 @@ from benchmark.engine.pictures import Pictures
 from benchmark.errors import TrainingError
 
 HISTORY = "__history__"
+RANK_STRIDE = 1_000_000_007  # a prime far above 100 003 times any number of epochs: no two processes draw alike
 CURVE_FILE = "curve.jsonl"
 
 Send = Callable[[dict[str, Any]], None]
@@ -48,8 +50,8 @@ class EpochSeedHook(Hook):
     priority = "VERY_HIGH"
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Seed this process; loader workers derive theirs from torch's."""
-        seed = (runner.seed * 100_003 + runner.epoch) % 2**32
+        """Seed this process, unlike others of the same training; loader workers derive theirs from torch's."""
+        seed = (runner.seed * 100_003 + runner.epoch + get_rank() * RANK_STRIDE) % 2**32
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
@@ -84,8 +86,8 @@ class FiniteLossHook(Hook):
     """Stop at a loss or weights that are not finite, before they reach a checkpoint; the last good epoch stays."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Raise ``TrainingError`` where the batch's loss is NaN or infinite."""
-        loss = float(outputs["loss"])
+        """Raise ``TrainingError`` where the batch's loss is NaN or infinite, in any process of the training."""
+        loss = _shared_mean(float(outputs["loss"]))
         if not np.isfinite(loss):
             self._stop(runner, f"loss is {loss} in epoch {runner.epoch + 1}, step {batch_idx + 1} of "
                                f"{len(runner.train_dataloader)}")
@@ -135,6 +137,8 @@ class CurveHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         """Drop lines of epochs that a resumed run will repeat."""
+        if not is_main_process():
+            return
         kept = [row for row in read_curve(self.path.parent) if row["epoch"] <= runner.epoch]
         self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
 
@@ -153,7 +157,8 @@ class CurveHook(Hook):
     def after_train_epoch(self, runner: Any) -> None:
         """Write the epoch's line; a validation, where there is one, has not run yet and adds a line of its own."""
         rate = runner.optim_wrapper.get_lr()["lr"][0]
-        self._append({"epoch": runner.epoch + 1, "loss": float(np.mean(self.losses)), "lr": rate,
+        loss = _shared_mean(float(np.mean(self.losses)))
+        self._append({"epoch": runner.epoch + 1, "loss": loss, "lr": rate,
                       "seconds": time.perf_counter() - self.started})
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
@@ -162,11 +167,14 @@ class CurveHook(Hook):
         self._append({"epoch": runner.epoch} | scores)
 
     def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Report the test loop."""
-        _send({"kind": "progress", "stage": "test", "done": batch_idx + 1, "total": len(runner.test_dataloader),
-               "unit": "image"})
+        """Report the test loop; other processes are about as far as this one."""
+        total = len(runner.test_dataloader.dataset)
+        _send({"kind": "progress", "stage": "test", "done": min((batch_idx + 1) * get_world_size(), total),
+               "total": total, "unit": "image"})
 
     def _append(self, row: dict[str, Any]) -> None:
+        if not is_main_process():
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
@@ -199,6 +207,14 @@ def read_curve(folder: Path) -> list[dict[str, Any]]:
 def validated(folder: Path, epoch: int) -> bool:
     """Whether the validation of this epoch was finished, best checkpoint included."""
     return any(row["epoch"] == epoch and any(name.startswith("val_") for name in row) for row in read_curve(folder))
+
+
+def _shared_mean(value: float) -> float:
+    if get_world_size() == 1:
+        return value
+    shared = torch.tensor(value, dtype=torch.float64)
+    all_reduce(shared, op="mean")
+    return float(shared)
 
 
 def _history_to_plain(buffer: HistoryBuffer) -> dict[str, Any]:

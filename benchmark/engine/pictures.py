@@ -21,9 +21,11 @@ class Pictures:
         self.folder = place(cell, folder)
         count = min(PICTURES, len(ids))
         self.chosen = {ids[(2 * number + 1) * len(ids) // (2 * count)] for number in range(count)}
-        for old in folder.glob("pictures-*"):  # a training that is counted anew has new ones
+
+    def clear(self) -> None:
+        """Forget older ones: a training that is counted anew has new pictures. Once, before any is offered."""
+        for old in self.folder.parent.glob("pictures-*"):
             shutil.rmtree(old)
-        self.folder.mkdir(parents=True)
 
     def offer(self, sample_id: str, score: np.ndarray) -> None:
         """Keep the score map (H, W) where it is one of the chosen ones."""

@@ -12,10 +12,12 @@ from typing import Any
 
 META_KEYS = ("img_id", "ori_shape", "count_shape", "img_shape", "text", "scene")
 BEST_METRIC = "irstd/iou"
+IN_ORDER = dict(type="DefaultSampler", shuffle=False, round_up=False)
+"""Every image once, in any number of processes: a share may be shorter than another, none repeats an image."""
 
 
 def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: str, device: str,
-                 resume_from: Path | None, parts: int = 1) -> dict[str, Any]:
+                 resume_from: Path | None, parts: int = 1, processes: int = 1) -> dict[str, Any]:
     """Config of the training runner, which resumes from ``resume_from`` where there is one.
 
     Args:
@@ -26,6 +28,7 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
         device: ``'cpu'`` or ``'cuda'``.
         resume_from: A checkpoint of the same training, or None to start.
         parts: Into how many micro-batches each batch is cut (see ``benchmark.engine.memory``).
+        processes: That train together; each takes its share of the batch, which they divide evenly.
     """
     epochs, interval = config["train_cfg"]["max_epochs"], config["train_cfg"]["val_interval"]
     loader = config["train_dataloader"]
@@ -37,13 +40,16 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
         checkpoint |= dict(save_best=BEST_METRIC, rule="greater")
         validation = dict(
             val_cfg=dict(), val_evaluator=_evaluator(config, roc=False),
-            val_dataloader=_loader(config, root, part, test_pipeline(config), batch_size=1, shuffle=False, **workers),
+            val_dataloader=_loader(config, root, part, test_pipeline(config), batch_size=1, sampler=IN_ORDER,
+                                   **workers),
         )
-    return _common(config, folder, f"{cell_id}-train") | validation | dict(
+    batches = dict(type="WholeBatchSampler", batch_size=loader["batch_size"])
+    return _common(config, folder, f"{cell_id}-train") | together(processes, device) | validation | dict(
         train_cfg=dict(max_epochs=epochs, val_interval=interval if validation else epochs + 1) | (
             dict(by_epoch=True) if parts == 1 else dict(type="MicroBatchLoop", parts=parts)),
-        train_dataloader=_loader(config, root, "train", train_pipeline(config), batch_size=loader["batch_size"],
-                                 shuffle=True, drop_last=True, **workers),
+        train_dataloader=_loader(config, root, "train", train_pipeline(config),
+                                 batch_size=loader["batch_size"] // processes, sampler=batches, drop_last=True,
+                                 **workers),
         optim_wrapper=_optim_wrapper(config, device, parts),
         param_scheduler=copy.deepcopy(config["param_scheduler"]) or None,
         default_hooks=_default_hooks(checkpoint=checkpoint),
@@ -55,18 +61,30 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
     )
 
 
-def test_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: str, checkpoint: Path) -> dict[str, Any]:
+def test_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: str, checkpoint: Path, device: str,
+                processes: int = 1) -> dict[str, Any]:
     """Config of the test runner: loads ``checkpoint`` and evaluates the test part, one image at a time."""
-    loader = _loader(config, root, "test", test_pipeline(config), batch_size=1, shuffle=False, num_workers=0)
+    loader = _loader(config, root, "test", test_pipeline(config), batch_size=1, sampler=IN_ORDER, num_workers=0)
     condition = config.get("test", {})
     loader["dataset"] |= {name: copy.deepcopy(condition[name]) for name in ("dataset", "split", "corruption")
                           if name in condition}
-    return _common(config, folder, f"{cell_id}-test") | dict(
+    return _common(config, folder, f"{cell_id}-test") | together(processes, device) | dict(
         test_cfg=dict(), test_dataloader=loader, test_evaluator=_evaluator(config, roc=True),
         default_hooks=_default_hooks(checkpoint=None),
         custom_hooks=[dict(type="PlainCheckpointHook"), dict(type="CurveHook", folder=str(folder))],
         load_from=str(checkpoint),
     )
+
+
+def together(processes: int, device: str) -> dict[str, Any]:
+    """What a runner's config has besides where ``processes`` run it together; see ``shared_batch``."""
+    if processes == 1:
+        return {}
+    # some networks leave out a part of themselves where an image has nothing for it
+    wrapper = dict(type="MMDistributedDataParallel", broadcast_buffers=False, find_unused_parameters=True)
+    if device == "cpu":
+        return dict(launcher="pytorch", model_wrapper_cfg=wrapper | dict(type="CPUDistributedModel"))
+    return dict(launcher="pytorch", model_wrapper_cfg=wrapper, sync_bn="torch")
 
 
 def train_pipeline(config: dict[str, Any]) -> list[dict[str, Any]]:
@@ -101,17 +119,18 @@ def _pack() -> dict[str, Any]:
 
 
 def _loader(config: dict[str, Any], root: Path, part: str, pipeline: list[dict[str, Any]], *, batch_size: int,
-            shuffle: bool, num_workers: int, persistent_workers: bool = False, **more: Any) -> dict[str, Any]:
+            sampler: dict[str, Any], num_workers: int, persistent_workers: bool = False, **more: Any) -> dict[str, Any]:
     dataset = dict(type="IRSTDDataset", dataset=copy.deepcopy(config["dataset"]), root=str(root),
                    split=config["split"], seed=config["seed"], part=part, pipeline=pipeline)
     return dict(batch_size=batch_size, num_workers=num_workers, persistent_workers=persistent_workers, dataset=dataset,
-                sampler=dict(type="DefaultSampler", shuffle=shuffle), **more)
+                sampler=dict(sampler), **more)
 
 
 def _evaluator(config: dict[str, Any], *, roc: bool) -> dict[str, Any]:
     evaluation = config["evaluation"]
+    # "gpu" is MMEngine's word for the processes' own channel, gloo on CPUs; "cpu" would be files in the current folder
     return dict(type="IRSTDMetric", threshold=evaluation["threshold"], protocol=evaluation["protocol"],
-                roc_thresholds=evaluation["roc_thresholds"] if roc else None)
+                roc_thresholds=evaluation["roc_thresholds"] if roc else None, collect_device="gpu")
 
 
 def _optim_wrapper(config: dict[str, Any], device: str, parts: int) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 import benchmark.datasets.mm_dataset
 import benchmark.datasets.transforms
 import benchmark.engine.hooks
-import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what the runner's config names
+import benchmark.engine.shared_batch
+import benchmark.metrics.irstd_metric  # noqa: F401  - these five register what the runner's config names
 from benchmark.datasets.catalog import open_dataset
 from benchmark.engine import runner_config
 from benchmark.engine.classical import EVALUATION_KEYS

@@ -1,6 +1,6 @@
 """SAM's automatic masks, the small bright ones, nothing trained: the honest lower row. MobileSAM's weights.
 
-A grid of 16×16 points instead of the official 32×32 keeps a test list to half an hour on a CPU core; a GPU takes
+A grid of 16×16 points instead of the official 32×32 keeps an image to half a minute on a CPU core; a GPU takes
 ``--set model.points_per_side=32``. Filters are the generator's defaults; the largest area is half a percent of the
 image.
 """

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from PIL import Image
 
 from benchmark.metrics.errors import describe_errors
 from benchmark.metrics.target import float_at_most
-from benchmark.records import DETAILS_FILE, IMAGES_FOLDER, MAPS_FOLDER, write_atomically
+from benchmark.records import DETAILS_FILE, IMAGES_FOLDER, MAPS_FOLDER, temporary_neighbour, write_atomically
 
 PREDICTIONS_FILE = "predictions.npz"
 GALLERY = 8
@@ -110,7 +109,7 @@ def write_png(path: Path, image: np.ndarray) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_neighbour(path)
     temporary.write_bytes(content)
     temporary.replace(path)
 

@@ -48,10 +48,14 @@ class Display:
             self.tasks[cell.key] = self.bars.add_task(self._label(cell), total=None, detail="starting")
         elif kind == "progress":
             self._progress(cell, event)
-        elif kind in (Status.DONE.value, Status.FAILED.value):
+        elif kind in ("lost", Status.DONE.value, Status.FAILED.value):
             if cell.key in self.tasks:
                 self.bars.remove_task(self.tasks.pop(cell.key))
-            if not self.quiet:
+            if self.quiet:
+                return
+            if kind == "lost":
+                self._print(f"{self._label(cell)}  {event['error']}; goes on elsewhere from its last checkpoint")
+            else:
                 self._print(f"{self._label(cell)}  {describe(event['outcome'])}  {duration(event['seconds'])}")
 
     def _progress(self, cell: Cell, event: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
-                cell = _next(waiting, running, store)
+                cell = next_cell(waiting, [child.cell for child in running], store)
                 if cell is None:
                     break
                 waiting.remove(cell)
@@ -85,9 +85,9 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     return outcomes
 
 
-def _next(waiting: list[Cell], running: list[_Child], store: RecordStore) -> Cell | None:
+def next_cell(waiting: Sequence[Cell], running: Sequence[Cell], store: RecordStore) -> Cell | None:
     """The first cell that need not wait for the training of a running one; None where all must."""
-    busy = {child.cell.home or child.cell.key for child in running}
+    busy = {cell.home or cell.key for cell in running}
     for cell in waiting:
         home = cell.home or cell.key
         if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
@@ -141,17 +141,25 @@ def _overdue(child: _Child, timeout: float | None) -> bool:
 
 
 def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
-    cell = child.cell
     if child.process.is_alive():
         end(child.process)
-        child.ending = {"kind": "failed", "error": f"timed out after {options.timeout:.0f} s; what was trained is "
-                        "kept, raise --timeout and use --retry-failed to go on"}
+        child.ending = timed_out(options.timeout)
     child.process.join()
     _drain(child, lambda cell, event: None)
+    return conclude(child.cell, child.ending or {"error": describe_exit(child.process.exitcode)}, store)
+
+
+def timed_out(timeout: float) -> dict[str, Any]:
+    """The ending of a cell that was ended after so many seconds."""
+    return {"kind": "failed", "error": f"timed out after {timeout:.0f} s; what was trained is kept, raise --timeout "
+            "and use --retry-failed to go on"}
+
+
+def conclude(cell: Cell, ending: dict[str, Any], store: RecordStore) -> Outcome:
+    """The outcome of a cell's last word: done where its record is there, else failed, with the reason kept."""
     record = store.get(cell.key)
-    if child.ending == {"kind": "done"} and record is not None and record.id == cell.id:
+    if ending == {"kind": "done"} and record is not None and record.id == cell.id:
         return Outcome(cell.key, Status.DONE, record=record, folder=store.folder(cell.key))
-    ending = child.ending or {"error": describe_exit(child.process.exitcode)}
     error = ending.get("error", "ended without leaving its record")
     previous = store.get_failure(cell.key)
     attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1

@@ -158,6 +158,9 @@ class Cluster:
             return self.ray.get(self.box.take.remote(), timeout=10 * NEWS_SECONDS)
         except self.ray.exceptions.GetTimeoutError:  # a busy machine; what was taken then is lost, endings never are
             return []
+        except self.ray.exceptions.RayActorError as error:  # it lives on this machine's own node of the cluster
+            raise StoreError("this machine was cut off from the Ray cluster; finished work is kept, run the same command "
+                             "again to go on") from error
 
     def _ending(self, task: Task) -> dict[str, Any]:
         errors = self.ray.exceptions

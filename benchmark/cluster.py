@@ -72,7 +72,7 @@ class Cluster:
 
     Raises:
         ConfigError: Without the package, or where no cluster answers at the address.
-        StoreError: From ``news``, when a machine does not see the work folder.
+        StoreError: From ``news``, where a machine does not see the work folder, or the cluster is gone.
     """
 
     def __init__(self, request: Request, shared: Path) -> None:
@@ -93,7 +93,7 @@ class Cluster:
         ray, address = self.ray, self._address()
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ConnectionError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
             raise ConfigError(f"--address {address}: no Ray cluster is there; start one with ray start --head, or have "
                               f"one of this machine's own with --address local ({one_line(error)[:150]})") from error
         self.sign.write_text("every machine of the cluster must see this file\n", encoding="utf-8")
@@ -159,8 +159,8 @@ class Cluster:
         except self.ray.exceptions.GetTimeoutError:  # a busy machine; what was taken then is lost, endings never are
             return []
         except self.ray.exceptions.RayActorError as error:  # it lives on this machine's own node of the cluster
-            raise StoreError("this machine was cut off from the Ray cluster; finished work is kept, run the same command "
-                             "again to go on") from error
+            raise StoreError("this machine was cut off from the Ray cluster; finished work is kept, run the same "
+                             "command again to go on") from error
 
     def _ending(self, task: Task) -> dict[str, Any]:
         errors = self.ray.exceptions

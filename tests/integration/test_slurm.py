@@ -37,6 +37,8 @@ def environment(tmp_path) -> Iterator[dict[str, str]]:
            "SLURM_SUBMIT_DIR": str(PROJECT), "SLURM_JOB_ID": str(os.getpid()), "SLURM_JOB_NODELIST": "node[1-2]",
            "SLURM_CPUS_PER_TASK": "1", "SLURM_CPUS_ON_NODE": "1", "OMP_NUM_THREADS": "1"}
     shutil.rmtree(ray, ignore_errors=True)
+    for log in PROJECT.glob(f"ray-{os.getpid()}-*.log"):
+        log.unlink()
 
 
 def submit(name: str, environment: dict[str, str], work: Path) -> str:
@@ -59,8 +61,6 @@ def test_the_ray_file_starts_ray_on_each_node_runs_a_cell_and_leaves_no_process(
     assert "--nodelist=localhost" in other and "--address=127.0.0.1:" in other
     left = subprocess.run(["pgrep", "-f", environment["RAY_TMPDIR"]], capture_output=True, text=True).stdout
     assert not left
-    for log in PROJECT.glob(f"ray-{os.getpid()}-*.log"):
-        log.unlink()
 
 
 def test_every_file_is_valid_bash_and_says_what_to_edit():

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,33 +24,22 @@ LOCK_SECONDS = 10.0
 
 
 def main(cell: Cell, store_root: str, pipe: Connection, device: str, threads: int, command: str) -> None:
-    """Run one cell; ``pipe`` hears its progress and, at its end, what ``attempt`` returns."""
+    """Run one cell; ``pipe`` hears ``{'kind': 'done'}`` or ``{'kind': 'failed', 'error', 'traceback'}`` at its end."""
     die_with_parent()
-    ending = attempt(cell, store_root, pipe.send, device, threads, command)
-    pipe.send(ending)
-    if ending["kind"] == "failed":
-        sys.exit(1)
-
-
-def attempt(cell: Cell, store_root: str, send: Callable[[dict[str, Any]], None], device: str, threads: int,
-            command: str, patience: float = LOCK_SECONDS) -> dict[str, Any]:
-    """Run one cell in this process: ``{'kind': 'done'}`` or ``{'kind': 'failed', 'error', 'traceback'}``.
-
-    ``patience`` is how many seconds it waits for another process to leave the cell's folder.
-    """
     folder = Path(store_root) / "cells" / cell.key.slot
     try:
         folder.mkdir(parents=True, exist_ok=True)
         redirect_output(folder / LOG_FILE)
         choose_device(device)
-        with locked(folder, patience), limited_threads(threads):
+        with locked(folder), limited_threads(threads):
             from benchmark.cell import run_cell
 
-            run_cell(cell, Path(store_root), send, command)
-        return {"kind": "done"}
+            run_cell(cell, Path(store_root), pipe.send, command)
+        pipe.send({"kind": "done"})
     except BaseException as error:  # the one place that turns any failure of a cell into a row
         traceback.print_exc()
-        return {"kind": "failed", "error": one_line(error), "traceback": traceback.format_exc()}
+        pipe.send({"kind": "failed", "error": one_line(error), "traceback": traceback.format_exc()})
+        sys.exit(1)
 
 
 def one_line(error: BaseException) -> str:
@@ -91,12 +80,12 @@ def choose_device(device: str) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, patience: float = LOCK_SECONDS) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Hold a cell's folder against other processes. Raises ``StoreError`` when another one keeps it."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK_FILE
     # A killed run's children need a moment to notice; only a lock that stays means another run.
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + LOCK_SECONDS
     with path.open("w") as file:
         while True:
             try:

@@ -62,10 +62,6 @@ class Task:
         """How long it has run."""
         return 0.0 if self.started is None else time.monotonic() - self.started
 
-    def overdue(self, timeout: float | None) -> bool:
-        """Whether it has run for longer than ``timeout`` seconds."""
-        return timeout is not None and self.seconds > timeout
-
 
 class Cluster:
     """A connection to a Ray cluster: ``with Cluster(request, work_folder) as cluster``.
@@ -138,7 +134,7 @@ class Cluster:
         """What tasks have said since, and how they ended; waits a moment for it.
 
         A task says ``{'kind': 'started', 'host'}``, then what it likes; its last word is what its function returned,
-        ``{'kind': 'failed', 'error'}`` after an exception, or ``{'kind': 'lost', 'error'}`` when its process or
+        ``{'kind': 'broken', 'error'}`` after an exception, or ``{'kind': 'lost', 'error'}`` when its process or
         its machine died.
         """
         done, _ = self.ray.wait([task.reference for task in tasks], timeout=NEWS_SECONDS)
@@ -173,7 +169,7 @@ class Cluster:
         except (errors.WorkerCrashedError, errors.ObjectLostError):
             return {"kind": "lost", "error": f"process on {task.host or 'a machine of the cluster'} was killed"}
         except errors.RayError as error:
-            return {"kind": "failed", "error": one_line(getattr(error, "cause", None) or error)}
+            return {"kind": "broken", "error": one_line(getattr(error, "cause", None) or error)}
         if ending["kind"] == "unseen":
             raise StoreError(ending["error"])
         return ending

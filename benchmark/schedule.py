@@ -37,6 +37,8 @@ class Options:
     timeout: float | None = None
     fail_fast: bool = False
     command: str = ""
+    threads: int | None = None
+    """Of each cell; None means its share of this machine's cores."""
 
 
 @dataclass
@@ -62,7 +64,7 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     try:
         while waiting or running:
             while waiting and len(running) < options.jobs:
-                cell = next_cell(waiting, [child.cell for child in running], store)
+                cell = _next(waiting, running, store)
                 if cell is None:
                     break
                 waiting.remove(cell)
@@ -85,14 +87,17 @@ def run(cells: Sequence[Cell], store: RecordStore, options: Options, listen: Lis
     return outcomes
 
 
-def next_cell(waiting: Sequence[Cell], running: Sequence[Cell], store: RecordStore) -> Cell | None:
+def _next(waiting: list[Cell], running: list[_Child], store: RecordStore) -> Cell | None:
     """The first cell that need not wait for the training of a running one; None where all must."""
-    busy = {cell.home or cell.key for cell in running}
-    for cell in waiting:
-        home = cell.home or cell.key
-        if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
-            return cell
-    return None
+    busy = [child.cell for child in running]
+    return next((cell for cell in waiting if may_start(cell, busy, store)), None)
+
+
+def may_start(cell: Cell, running: Sequence[Cell], store: RecordStore) -> bool:
+    """Whether the cell need not wait for the training of a running one, which is its own too."""
+    home = cell.home or cell.key
+    return all(home != (other.home or other.key) for other in running) or (
+        store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists()
 
 
 def context(*more: str) -> Any:
@@ -109,7 +114,7 @@ def _start(processes: Any, cell: Cell, store: RecordStore, options: Options) -> 
     from benchmark.child import main  # named by its module, so that the child finds it without this one's state
 
     receiver, sender = processes.Pipe(duplex=False)
-    threads = max(1, cores() // options.jobs)
+    threads = options.threads or max(1, cores() // options.jobs)
     arguments = (cell, str(store.root), sender, options.device, threads, options.command)
     process = processes.Process(target=main, args=arguments, name=cell.key.slot)
     process.start()
@@ -141,25 +146,17 @@ def _overdue(child: _Child, timeout: float | None) -> bool:
 
 
 def _finish(child: _Child, store: RecordStore, options: Options) -> Outcome:
+    cell = child.cell
     if child.process.is_alive():
         end(child.process)
-        child.ending = timed_out(options.timeout)
+        child.ending = {"kind": "failed", "error": f"timed out after {options.timeout:.0f} s; what was trained is "
+                        "kept, raise --timeout and use --retry-failed to go on"}
     child.process.join()
     _drain(child, lambda cell, event: None)
-    return conclude(child.cell, child.ending or {"error": describe_exit(child.process.exitcode)}, store)
-
-
-def timed_out(timeout: float) -> dict[str, Any]:
-    """The ending of a cell that was ended after so many seconds."""
-    return {"kind": "failed", "error": f"timed out after {timeout:.0f} s; what was trained is kept, raise --timeout "
-            "and use --retry-failed to go on"}
-
-
-def conclude(cell: Cell, ending: dict[str, Any], store: RecordStore) -> Outcome:
-    """The outcome of a cell's last word: done where its record is there, else failed, with the reason kept."""
     record = store.get(cell.key)
-    if ending == {"kind": "done"} and record is not None and record.id == cell.id:
+    if child.ending == {"kind": "done"} and record is not None and record.id == cell.id:
         return Outcome(cell.key, Status.DONE, record=record, folder=store.folder(cell.key))
+    ending = child.ending or {"error": describe_exit(child.process.exitcode)}
     error = ending.get("error", "ended without leaving its record")
     previous = store.get_failure(cell.key)
     attempts = previous.attempts + 1 if previous and previous.id == cell.id else 1

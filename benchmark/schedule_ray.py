@@ -1,21 +1,27 @@
 """Running cells on the machines of a Ray cluster, each in a process of its own. Imports no torch; Ray when it runs.
 
-The counterpart of ``benchmark.schedule``, with the same interface. All machines share the work folder, so that a cell
-whose process or machine died goes on anywhere else from its last checkpoint.
+The counterpart of ``benchmark.schedule``, with the same interface; on the machine that gets a cell, that one runs it.
+All machines share the work folder, so that a cell whose process or machine died goes on anywhere else from its last
+checkpoint.
 """
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import signal
+import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from benchmark import child, schedule
 from benchmark.cluster import Cluster, Request, Task
-from benchmark.records import CellKey, Outcome, RecordStore, Status
+from benchmark.errors import BenchError
+from benchmark.records import CellKey, Failure, Outcome, Record, RecordStore, Status
 from benchmark.schedule import Listener
 from benchmark.suites import Cell
 
@@ -54,69 +60,89 @@ class _Run:
                 self._fill()
                 for task, event in self.cluster.news(self.running):
                     self._hear(task, event)
-                for task in [task for task in self.running if task.overdue(self.options.timeout)]:
-                    self.cluster.end(task)
-                    self._hear(task, schedule.timed_out(self.options.timeout))
         finally:
             for task in self.running:
                 self.cluster.end(task)
         return self.outcomes
 
     def _fill(self) -> None:
-        while self.waiting and len(self.running) < self.options.jobs:
-            cell = schedule.next_cell(self.waiting, [task.subject for task in self.running], self.store)
-            if cell is None:
+        for cell in list(self.waiting):
+            if len(self.running) == self.options.jobs:
                 return
-            self.waiting.remove(cell)
-            self.running.append(self._start(cell))
+            if schedule.may_start(cell, [task.subject for task in self.running], self.store):
+                self.waiting.remove(cell)
+                self.running.append(self._start(cell))
 
     def _start(self, cell: Cell) -> Task:
-        device = self.options.device if cell.config["method"]["trainable"] else "cpu"
-        gpus = self.cluster.gpus(device)
-        arguments = (cell, str(self.store.root), "auto" if gpus else "cpu", self.options.request.cpus,
-                     self.options.command)
-        return self.cluster.start(cell, _cell, arguments, name=cell.key.slot, gpus=gpus)
+        gpus = self.cluster.gpus(self.options.device if cell.config["method"]["trainable"] else "cpu")
+        alone = replace(self.options, jobs=1, device="auto" if gpus else "cpu", threads=self.options.request.cpus)
+        return self.cluster.start(cell, _cell, (cell, str(self.store.root), alone), name=cell.key.slot, gpus=gpus)
 
     def _hear(self, task: Task, event: dict[str, Any]) -> None:
-        cell = task.subject
         if task not in self.running:
-            return  # a late word of one that was ended
-        if event["kind"] in ("started", "progress"):
-            self.listen(cell, event)
+            return  # a late word of one that was taken back
+        if event["kind"] not in ("done", "failed", "lost", "broken"):
+            self.listen(task.subject, event)
             return
         self.running.remove(task)
-        if event["kind"] == "lost":
+        cell = task.subject
+        if event["kind"] == "lost" and self.losses[cell.key] < RETRIES:
             self.losses[cell.key] += 1
-            if self.losses[cell.key] <= RETRIES:
-                self.listen(cell, event)
-                self.waiting.insert(0, cell)
-                return
-            event = {"kind": "failed", "error": f"{event['error']}, as in {RETRIES} attempts before"}
-        self._conclude(task, event)
-
-    def _conclude(self, task: Task, ending: dict[str, Any]) -> None:
-        if ending["kind"] == "done":
-            self._settle(task.subject)
-        outcome = schedule.conclude(task.subject, ending, self.store)
+            self.listen(cell, event)
+            self.waiting.insert(0, cell)
+            return
+        outcome = self._outcome(cell, event)
         self.outcomes.append(outcome)
-        self.listen(task.subject, {"kind": outcome.status.value, "outcome": outcome, "seconds": task.seconds})
+        self.listen(cell, {"kind": outcome.status.value, "outcome": outcome, "seconds": task.seconds})
         if outcome.status is Status.FAILED and self.options.fail_fast:
             self.waiting.clear()
             for other in [other for other in self.running if other.started is None]:
                 self.cluster.end(other)
                 self.running.remove(other)
 
-    def _settle(self, cell: Cell) -> None:
-        # The record is there, says its worker; the file server may tell this machine a little later.
+    def _outcome(self, cell: Cell, event: dict[str, Any]) -> Outcome:
+        record = self._settled(cell) if event["kind"] == "done" else None
+        if record is not None:
+            return Outcome(cell.key, Status.DONE, record=record, folder=self.store.folder(cell.key))
+        error = event.get("error", f"done, says its machine, but no record is to be seen in {self.store.root}")
+        if event["kind"] == "lost":
+            error += f", as in {RETRIES} attempts before"
+        if event["kind"] != "failed":  # of this the cell's own machine has kept the reason
+            self.store.put_failure(cell.key, Failure(cell.id, error))
+        return Outcome(cell.key, Status.FAILED, error, folder=self.store.folder(cell.key))
+
+    def _settled(self, cell: Cell) -> Record | None:
+        # The record is there, says its machine; the file server may tell this one a little later.
         deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline:
+        while True:
             record = self.store.get(cell.key)
             if record is not None and record.id == cell.id:
-                return
+                return record
+            if time.monotonic() > deadline:
+                return None
             time.sleep(0.5)
 
 
-def _cell(cell: Cell, store_root: str, device: str, threads: int, command: str,
-          send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    importlib.import_module(schedule.PRELOAD)  # here no server of processes has imported the stack
-    return child.attempt(cell, store_root, send, device, threads, command, LOCK_SECONDS)
+def _cell(cell: Cell, store_root: str, options: Options, send: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    # On a machine of the cluster: the local executor with this one cell. The Ray worker itself stays free of torch.
+    vars(sys.modules["__main__"]).pop("__file__", None)  # Ray's program; multiprocessing would run it in the cell, too
+    store = RecordStore(Path(store_root))
+    _wait_for_the_dead(store.folder(cell.key))
+
+    def pass_on(cell: Cell, event: dict[str, Any]) -> None:
+        if event["kind"] not in ("started", "done", "failed"):  # these the other side says
+            send(event)
+
+    (outcome,) = schedule.run([cell], store, options, pass_on)
+    if outcome.status is Status.DONE:
+        return {"kind": "done"}
+    killed = outcome.reason == schedule.describe_exit(-signal.SIGKILL)
+    return {"kind": "lost" if killed else "failed", "error": f"on {socket.gethostname()}: " * killed + outcome.reason}
+
+
+def _wait_for_the_dead(folder: Path) -> None:
+    # A lock that is still held after this is another run's, which the cell will say.
+    deadline = time.monotonic() + LOCK_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(BenchError), child.locked(folder):
+            return

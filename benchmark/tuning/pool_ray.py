@@ -6,6 +6,7 @@ The counterpart of ``benchmark.tuning.pool``. A trial whose process or machine d
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ def run(study: optuna.Study, job: Job, *, trials: int, workers: int, timeout: fl
                         running.remove(task)
                         losses += event["kind"] == "lost" and not task.subject
                         _finish(task, event, study, job, listen, hopeless=losses > BIRTHS)
-                for task in [task for task in running if task.subject and task.overdue(timeout)]:
+                for task in [task for task in running if task.subject and task.seconds > (timeout or math.inf)]:
                     running.remove(task)
                     cluster.end(task)
                     error = f"timed out after {timeout:.0f} s"
@@ -72,7 +73,7 @@ def _hear(task: Task, event: dict[str, Any], listen: Listener) -> bool:
 
 def _finish(task: Task, event: dict[str, Any], study: optuna.Study, job: Job, listen: Listener, *,
             hopeless: bool) -> None:
-    if event["kind"] == "failed" or hopeless:
+    if event["kind"] == "broken" or hopeless:
         raise StoreError(f"no trial could be had from {shown(job.study.storage)}: {event['error']}")
     if event["kind"] == "ended":
         listen(_about(task) | event)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import pickle
+import signal
+import sys
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from benchmark import cli, cluster, schedule_ray
+from benchmark import cli, cluster, schedule, schedule_ray
 from benchmark.errors import ConfigError
-from benchmark.records import CellKey, RecordStore, Status
+from benchmark.records import CellKey, Outcome, RecordStore, Status
 from benchmark.suites import Cell
 
 
@@ -27,7 +29,7 @@ class ScriptedCluster:
         return 4 if device != "cpu" else 0
 
     def start(self, subject: Cell, function: object, arguments: tuple, *, name: str, gpus: int) -> cluster.Task:
-        self.started.append((name, gpus, arguments[2]))
+        self.started.append((name, gpus, arguments[2].device))
         return cluster.Task(subject, len(self.started), self.endings.pop(0) if self.endings else None)
 
     def news(self, tasks: list[cluster.Task]) -> list:
@@ -69,6 +71,15 @@ def test_fail_fast_takes_back_what_waits_for_a_machine(tmp_path):
     scripted = ScriptedCluster(FAILED)  # the second has no ending: it waits for a place
     outcomes, _ = run(scripted, [cell("a"), cell("b"), cell("c")], tmp_path, jobs=2, fail_fast=True)
     assert len(outcomes) == 1 and [task.subject.key.method for task in scripted.ended] == ["b"]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(-signal.SIGKILL, "lost"), (-signal.SIGSEGV, "failed"), (1, "failed")])
+def test_a_cell_that_the_system_killed_is_lost_and_one_that_crashed_has_failed(tmp_path, monkeypatch, code, kind):
+    reason = schedule.describe_exit(code)
+    monkeypatch.setattr(schedule, "run", lambda cells, *more: [Outcome(cells[0].key, Status.FAILED, reason)])
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+    ending = schedule_ray._cell(cell("a"), str(tmp_path), schedule_ray.Options(), lambda event: None)
+    assert ending["kind"] == kind and ending["error"].endswith(reason)
 
 
 def test_only_cells_that_train_ask_for_gpus_and_the_others_see_none(tmp_path):

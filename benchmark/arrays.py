@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.records import set_aside
+from benchmark.records import set_aside, temporary_neighbour
 
 DAMAGED = (ValueError, KeyError, EOFError, OSError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 """What ``zipfile`` and NumPy raise for files that were cut off or changed."""
@@ -45,7 +44,7 @@ def write_arrays(path: Path, **arrays: np.ndarray | str | float) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing; what a full disk took of it is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_neighbour(path)
     try:
         temporary.write_bytes(content)
         temporary.replace(path)

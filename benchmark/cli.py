@@ -6,9 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from benchmark import provenance
 from benchmark.errors import BenchError, ConfigError, disk_reason
+
+if TYPE_CHECKING:
+    from benchmark.cluster import Request
 
 EXIT_DONE = 0
 EXIT_INCOMPLETE = 1  # some cells failed or did not run; the report was still made
@@ -74,3 +78,29 @@ def device(text: str) -> str:
     if text.startswith("cuda:") and int(text[5:]) >= len(provenance.gpus()):
         raise ConfigError(f"--device {text}: this machine shows {len(provenance.gpus())} GPUs; use --device cpu")
     return text
+
+
+def add_executor(parser: argparse.ArgumentParser, what: str) -> None:
+    """Options that say where the ``what``s of a command run: ``--executor`` and those of Ray, see ``ray_request``.
+
+    The parser has ``--gpus-per-<what>`` besides.
+    """
+    group = parser.add_argument_group("on a cluster")
+    group.add_argument("--executor", choices=("local", "ray"), default="local",
+                       help=f"{what}s are processes of this machine, or tasks on the machines of a Ray cluster, which "
+                       "must share --work-dir, the data and the code at the same paths (default: %(default)s)")
+    group.add_argument("--address", default="auto", metavar="ADDR",
+                       help="of the Ray cluster: host:port, auto ($RAY_ADDRESS, else the one started on this machine), "
+                       "or local for one of this machine's own, made and ended with the run (default: %(default)s)")
+    group.add_argument(f"--cpus-per-{what}", type=positive, default=1, metavar="N",
+                       help=f"CPU cores that Ray sets aside for a {what}, and its threads (default: %(default)s)")
+
+
+def ray_request(arguments: argparse.Namespace, what: str) -> Request:
+    """What was asked of Ray; a GPU by number is refused, for there Ray gives them out."""
+    from benchmark.cluster import Request
+
+    if arguments.device.startswith("cuda:"):
+        raise ConfigError(f"--device {arguments.device}: Ray gives out the GPUs of its cluster; use auto or cpu")
+    given = vars(arguments)
+    return Request(arguments.address, given[f"cpus_per_{what}"], given[f"gpus_per_{what}"])

@@ -156,11 +156,11 @@ def read_gpus() -> list[Gpu]:
     return found
 
 
-def check(cells: Iterable[Cell], device: str, per_cell: int) -> None:
-    """Raise ``ConfigError`` where cells cannot be shared by ``per_cell`` processes on this machine."""
+def check(cells: Iterable[Cell], device: str, per_cell: int, *, here: bool = True) -> None:
+    """Raise ``ConfigError`` where cells cannot be shared by ``per_cell`` processes; ``here``: on this machine's GPUs."""
     if per_cell == 1:
         return
-    shown = 0 if device == "cpu" else len(provenance.gpus())
+    shown = len(provenance.gpus()) if here and device != "cpu" else 0
     if device.startswith("cuda:"):
         raise ConfigError(f"--gpus-per-cell {per_cell}: --device {device} is one GPU; leave --device out, and choose "
                           "GPUs with CUDA_VISIBLE_DEVICES")

@@ -50,10 +50,14 @@ class Display:
             self._progress(cell, event)
         elif kind == "note" and not self.quiet:
             self._print(f"{self._label(cell)}  {event['text']}")
-        elif kind in (Status.DONE.value, Status.FAILED.value):
+        elif kind in ("lost", Status.DONE.value, Status.FAILED.value):
             if cell.key in self.tasks:
                 self.bars.remove_task(self.tasks.pop(cell.key))
-            if not self.quiet:
+            if self.quiet:
+                return
+            if kind == "lost":
+                self._print(f"{self._label(cell)}  {event['error']}; goes on elsewhere from its last checkpoint")
+            else:
                 self._print(f"{self._label(cell)}  {describe(event['outcome'])}  {duration(event['seconds'])}")
 
     def _progress(self, cell: Cell, event: dict[str, Any]) -> None:

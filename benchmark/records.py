@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
@@ -284,7 +285,7 @@ class RecordStore:
     def _require_writable(self) -> None:
         try:
             (self.root / "cells").mkdir(parents=True, exist_ok=True)
-            probe = self.root / f".write-test-{os.getpid()}"
+            probe = temporary_neighbour(self.root / "write-test")
             probe.write_bytes(b"")
             probe.unlink()
         except OSError as error:
@@ -305,7 +306,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 def write_atomically(path: Path, text: str) -> None:
     """Write a whole file or nothing: temporary neighbour, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_neighbour(path)
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -314,6 +315,11 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def temporary_neighbour(path: Path) -> Path:
+    """A name beside ``path`` that is this process's own, also among machines that share the folder."""
+    return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

@@ -17,10 +17,12 @@ from benchmark import configs, placement, provenance, tracking
 from benchmark.cli import (
     EXIT_DONE,
     EXIT_INCOMPLETE,
+    add_executor,
     device,
     names,
     numbers,
     positive,
+    ray_request,
     run_main,
     seconds,
 )
@@ -36,6 +38,8 @@ EPILOG = """examples:
       two methods on one real dataset
   python benchmark/run.py --suite table1 --profile fast --set train_cfg.max_epochs=20 --list
       which cells that would be, and how each stands
+  python benchmark/run.py --suite table1 --profile paper --executor ray --address head:6379 --work-dir /shared/work
+      cells on all machines of a Ray cluster, as many at once as fit
 
 exit codes: 0 all done, 1 some cells missing (the report is made all the same), 2 bad usage or config, 130 interrupted
 """
@@ -66,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                      verbose=arguments.verbose)
         return EXIT_DONE
     if not arguments.collect:
-        placement.check(todo, arguments.device, arguments.gpus_per_cell)
+        placement.check(todo, arguments.device, arguments.gpus_per_cell, here=arguments.executor == "local")
     with _tracker(suite["name"], plans, outcomes, todo, store, arguments) as tracker:
         if todo and not arguments.collect:
             outcomes |= _run(todo, store, arguments, tracker)
@@ -108,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--device", type=device, default="auto", metavar="auto|cpu|cuda:N",
                        help="(default: %(default)s: a GPU where there is one)")
     how = parser.add_argument_group("how")
-    how.add_argument("--jobs", type=positive, default=1, metavar="N", help="cells side by side (default: %(default)s)")
+    how.add_argument("--jobs", type=positive, metavar="N",
+                     help="cells side by side (default: 1; with --executor ray as many as the cluster has room for)")
     how.add_argument("--gpus-per-cell", type=positive, default=1, metavar="N",
                      help="processes that train and test a cell together, each with its share of the batch and a GPU "
                      "of its own, or on a CPU its share of the cores (default: %(default)s)")
@@ -116,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--force", action="store_true", help="run finished cells again")
     how.add_argument("--retry-failed", action="store_true", help="run failed cells again; training resumes")
     how.add_argument("--fail-fast", action="store_true", help="start no further cell after a failure")
+    add_executor(parser, "cell")
     track = parser.add_argument_group("Weights & Biases")
     track.add_argument("--wandb", choices=tracking.MODES,
                        help="one run a cell (default: $WANDB_MODE; else online with a key of W&B, offline without)")
@@ -171,12 +177,16 @@ def _tracker(name: str, plans: list[Plan], outcomes: dict, todo: list[Cell], sto
 
 def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
          tracker: tracking.Tracker | None) -> dict:
-    from benchmark import schedule
+    from benchmark import schedule, schedule_ray
     from benchmark.progress import Display
 
-    options = schedule.Options(jobs=arguments.jobs, device=arguments.device, timeout=arguments.timeout,
-                               fail_fast=arguments.fail_fast, command=provenance.command(),
-                               gpus_per_cell=arguments.gpus_per_cell)
+    how = dict(device=arguments.device, timeout=arguments.timeout, fail_fast=arguments.fail_fast,
+               command=provenance.command(), gpus_per_cell=arguments.gpus_per_cell)
+    if arguments.executor == "ray":
+        run = schedule_ray.run
+        options = schedule_ray.Options(jobs=arguments.jobs or len(todo), request=ray_request(arguments, "cell"), **how)
+    else:
+        run, options = schedule.run, schedule.Options(jobs=arguments.jobs or 1, **how)
     if arguments.force:
         from benchmark.child import locked
 
@@ -190,7 +200,7 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
             if tracker is not None:
                 tracker.hear(cell.key, event)
 
-        return {outcome.key: outcome for outcome in schedule.run(todo, store, options, hear)}
+        return {outcome.key: outcome for outcome in run(todo, store, options, hear)}
 
 
 def _find_leaks(plans: list[Plan], store: RecordStore) -> None:

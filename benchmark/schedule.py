@@ -40,6 +40,8 @@ class Options:
     fail_fast: bool = False
     command: str = ""
     gpus_per_cell: int = 1
+    threads: int | None = None
+    """Of each cell; None means its share of this machine's cores."""
 
 
 @dataclass
@@ -96,14 +98,20 @@ def _next(waiting: list[Cell], running: list[_Child], store: RecordStore,
 
     They wait for the training of a running cell that is theirs too, and for free memory on a GPU.
     """
-    busy = {child.cell.home or child.cell.key for child in running}
+    busy = [child.cell for child in running]
     for cell in waiting:
-        home = cell.home or cell.key
-        if home not in busy or (store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists():
+        if may_start(cell, busy, store):
             device = placement.place(cell, alone=not running)
             if device is not None:
                 return cell, device
     return None, ""
+
+
+def may_start(cell: Cell, running: Sequence[Cell], store: RecordStore) -> bool:
+    """Whether the cell need not wait for the training of a running one, which is its own too."""
+    home = cell.home or cell.key
+    return all(home != (other.home or other.key) for other in running) or (
+        store.folder(home) / f"train-{cell.training_id}" / TRAINED_FILE).exists()
 
 
 def context(*more: str) -> Any:
@@ -121,7 +129,7 @@ def _start(processes: Any, cell: Cell, store: RecordStore, options: Options, dev
 
     receiver, sender = processes.Pipe(duplex=False)
     ranks = options.gpus_per_cell if cell.config["method"]["trainable"] else 1
-    threads = max(1, cores() // (options.jobs * ranks))
+    threads = max(1, (options.threads or cores() // options.jobs) // ranks)
     arguments = (cell, str(store.root), sender, device, threads, options.command, ranks)
     process = processes.Process(target=main, args=arguments, name=cell.key.slot)
     process.start()

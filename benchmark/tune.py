@@ -16,7 +16,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchmark import configs
-from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, device, positive, run_main, seconds
+from benchmark.cli import (
+    EXIT_DONE,
+    EXIT_INCOMPLETE,
+    add_executor,
+    device,
+    positive,
+    ray_request,
+    run_main,
+    seconds,
+)
 from benchmark.datasets.catalog import data_root, known_datasets
 from benchmark.errors import ConfigError
 from benchmark.grid import PROTOCOLS
@@ -34,6 +43,8 @@ EPILOG = """examples:
       a method that does not train, on forty training images, two trials at once
   python benchmark/tune.py --method acm --dataset nuaa-sirst --storage postgresql+psycopg://me@db/studies --trials 200
       the same on every machine of a cluster: all work on one study ($OPTUNA_STORAGE keeps a password off the command)
+  python benchmark/tune.py --method acm --dataset nuaa-sirst --trials 200 --executor ray --work-dir /shared/work
+      trials on all machines of a Ray cluster, which this command is given from one of them
   python benchmark/run.py --suite table1 --profile fast --datasets nuaa-sirst \\
       --methods acm,work_dirs/tune/acm-nuaa-sirst-official-fast/acm_tuned.py
       the test score of the best beside the default's
@@ -84,9 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--multi", action="store_true", help="two objectives, IoU and Fa; nothing is stopped early then")
     how.add_argument("--enqueue-default", action="store_true", help="begin with the config's own values, as trial 0")
     how.add_argument("--seed", type=int, default=0, help="of the search and of each training (default: %(default)s)")
-    how.add_argument("--workers", type=positive, default=1, metavar="N", help="trials at once (default: %(default)s)")
+    how.add_argument("--workers", type=positive, metavar="N",
+                     help="trials at once (default: 1; with --executor ray as many as the cluster has room for)")
     how.add_argument("--timeout", type=seconds, metavar="30m", help="end a trial after this time (s, m or h)")
     how.add_argument("--device", type=device, default="auto", metavar="auto|cpu|cuda:N", help="(default: %(default)s)")
+    add_executor(parser, "trial")
+    how.add_argument("--gpus-per-trial", type=positive, default=1, metavar="N",
+                     help="GPUs that Ray sets aside for a trial that trains, where the cluster has any (default: "
+                     "%(default)s)")
     where = parser.add_argument_group("where")
     where.add_argument("--study", metavar="NAME", help="(default: method-dataset-split-profile)")
     where.add_argument("--storage", metavar="URL|PATH",
@@ -109,7 +125,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     from benchmark.provenance import now
     from benchmark.schedule import cores
     from benchmark.tuning import plan as planning
-    from benchmark.tuning import pool, space, study
+    from benchmark.tuning import pool, pool_ray, space, study
     from benchmark.tuning.progress import Progress
     from benchmark.tuning.worker import Job
 
@@ -128,11 +144,15 @@ def _tune(arguments: argparse.Namespace) -> int:
         study.enqueue_default(opened, values)
     progress = Progress(opened, spec, arguments.trials, quiet=arguments.quiet, verbose=arguments.verbose)
     progress.head(plan.subject, plan.space, study.shown(spec.storage), recovered)
-    job = Job(spec, plan.config, plan.space, str(root), str(folder), arguments.device,
-              max(1, cores() // arguments.workers))
+    on_ray = arguments.executor == "ray"
+    workers = arguments.workers or (arguments.trials if on_ray else 1)
+    job = Job(spec, plan.config, plan.space, str(root), str(folder), arguments.device, max(1, cores() // workers))
+    how = dict(trials=arguments.trials, workers=workers, timeout=arguments.timeout, listen=progress.hear)
     with progress:
-        pool.run(opened, job, trials=arguments.trials, workers=arguments.workers, timeout=arguments.timeout,
-                 listen=progress.hear)
+        if on_ray:
+            pool_ray.run(opened, job, request=ray_request(arguments, "trial"), **how)
+        else:
+            pool.run(opened, job, **how)
     facts = {"objective": f"{' and '.join(spec.objectives)} on {plan.subject}; no test image was read",
              "config": f"{plan.config['profile_name']} profile, split {plan.config['split']}, seed {arguments.seed}",
              "storage": study.shown(spec.storage), "finished": now()}
@@ -147,6 +167,9 @@ def _spec(arguments: argparse.Namespace, plan: TuningPlan) -> tuple[StudySpec, P
     name = arguments.study or plan.name + ("-multi" if arguments.multi else "")
     folder = arguments.work_dir / "tune" / name
     storage = arguments.storage or _storage_of_environment() or str(folder / "journal.log")
+    if arguments.executor == "ray" and storage.startswith("sqlite:"):
+        raise ConfigError(f"--storage {storage}: machines cannot share an SQLite file; give a journal file on the "
+                          "shared file system, or a database server")
     return StudySpec(name, storage, arguments.seed, ("iou", "fa") if arguments.multi else ("iou",), plan.resource,
                      str(folder / "workers")), folder
 

@@ -98,8 +98,13 @@ def _finish(child: _Process, study: optuna.Study, storage: str, timeout: float |
         raise StoreError(f"no trial could be had from {shown(storage)}: "
                          f"{schedule.describe_exit(child.process.exitcode)}; see the lines above")
     error = error or schedule.describe_exit(child.process.exitcode)
-    with contextlib.suppress(ValueError, RuntimeError):  # it was told just before the end
-        study._storage.set_trial_user_attr(study.get_trials(deepcopy=False)[child.number]._trial_id, "error", error)
-        study.tell(child.number, state=TrialState.FAIL)
+    tell_failed(study, child.number, error)
     listen({"kind": "ended", "state": "fail", "error": error, "number": child.number, "params": child.params,
             "seconds": time.monotonic() - child.started})
+
+
+def tell_failed(study: optuna.Study, number: int, error: str) -> None:
+    """Record a running trial as failed."""
+    with contextlib.suppress(ValueError, RuntimeError):  # it was told just before the end
+        study._storage.set_trial_user_attr(study.get_trials(deepcopy=False)[number]._trial_id, "error", error)
+        study.tell(number, state=TrialState.FAIL)

@@ -184,20 +184,22 @@ def enqueue_default(study: optuna.Study, values: dict[str, Any]) -> None:
 
 def recover(study: optuna.Study, spec: StudySpec) -> int:
     """Put back what killed processes of this machine were at; returns how many trials that were."""
-    storage = study._storage  # what tells a trial of no living process has no public name
-    found = 0
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if _alive(trial, Path(spec.workers)):
-            continue
-        with contextlib.suppress(Exception):  # another command recovers it at this moment
-            storage.set_trial_user_attr(trial._trial_id, "killed", True)
-            study.tell(trial.number, state=TrialState.FAIL)
-            found += 1
-            attempt = trial.user_attrs.get("attempt", 1)
-            if trial.params and attempt < ATTEMPTS:
-                kept = {name: value for name, value in trial.user_attrs.items() if name == "default"}
-                study.enqueue_trial(trial.params, user_attrs=kept | {"attempt": attempt + 1, "of": trial.number})
-    return found
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return sum(put_back(study, trial) for trial in running if not _alive(trial, Path(spec.workers)))
+
+
+def put_back(study: optuna.Study, trial: FrozenTrial) -> bool:
+    """Mark a running trial as killed and queue its point, unless that was killed too often; False if it had ended."""
+    with contextlib.suppress(Exception):  # another command puts it back at this moment
+        # what tells a trial of no living process has no public name
+        study._storage.set_trial_user_attr(trial._trial_id, "killed", True)
+        study.tell(trial.number, state=TrialState.FAIL)
+        attempt = trial.user_attrs.get("attempt", 1)
+        if trial.params and attempt < ATTEMPTS:
+            kept = {name: value for name, value in trial.user_attrs.items() if name == "default"}
+            study.enqueue_trial(trial.params, user_attrs=kept | {"attempt": attempt + 1, "of": trial.number})
+        return True
+    return False
 
 
 def best_trial(study: optuna.Study) -> FrozenTrial | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,6 +17,8 @@ from optuna.trial import TrialState
 from benchmark import child, configs
 from benchmark.tuning.space import Space, distributions
 from benchmark.tuning.study import StudySpec, claimed, open_study
+
+Send = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -35,26 +37,37 @@ class Job:
 
 
 def main(job: Job, pipe: Connection) -> None:
-    """Run one trial; ``pipe`` hears ``asked`` (number, parameters), ``report`` and ``ended`` (state, values, error)."""
+    """Run one trial; ``pipe`` hears what ``attempt`` sends and, at its end, what it returns."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer: this trial is begun anew
     child.die_with_parent()
+    ended = attempt(job, pipe.send)
+    pipe.send(ended)
+    if ended["state"] == "fail":
+        sys.exit(1)
+
+
+def attempt(job: Job, send: Send) -> dict[str, Any]:
+    """Run one trial in this process: ``ended`` with state, number, params and, where there are, values or error.
+
+    ``send`` hears ``asked`` (number, parameters) and ``report`` (step, of, IoU).
+    """
     child.choose_device(job.device)
     with claimed(Path(job.study.workers)) as name, child.limited_threads(job.threads):
         study = open_study(job.study)
         trial = study.ask(distributions(job.space))
         trial.set_user_attr("worker", name)
-        pipe.send({"kind": "asked", "number": trial.number, "params": trial.params})
+        who = {"number": trial.number, "params": trial.params}
+        send({"kind": "asked"} | who)
         folder = Path(job.folder) / "trials" / f"{trial.number:04d}"
         folder.mkdir(parents=True, exist_ok=True)
         child.redirect_output(folder / "trial.log")
         try:
-            pipe.send({"kind": "ended"} | _run(job, study, trial, folder, pipe))
+            return {"kind": "ended"} | who | _run(job, study, trial, folder, send)
         except BaseException as error:  # the one place that turns any failure of a trial into a row
             traceback.print_exc()
             trial.set_user_attr("error", child.one_line(error))
             study.tell(trial, state=TrialState.FAIL)
-            pipe.send({"kind": "ended", "state": "fail", "error": child.one_line(error)})
-            sys.exit(1)
+            return {"kind": "ended", "state": "fail", "error": child.one_line(error)} | who
 
 
 def configured(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +78,7 @@ def configured(config: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str
     return changed
 
 
-def _run(job: Job, study: optuna.Study, trial: optuna.Trial, folder: Path, pipe: Connection) -> dict[str, Any]:
+def _run(job: Job, study: optuna.Study, trial: optuna.Trial, folder: Path, send: Send) -> dict[str, Any]:
     known = _known(study, trial)
     if known is not None:  # a space of choices only can come back to a point
         trial.set_user_attr("same as", known.number)
@@ -77,7 +90,7 @@ def _run(job: Job, study: optuna.Study, trial: optuna.Trial, folder: Path, pipe:
     last = job.study.resource[1]
 
     def report(step: int, iou: float, fa: float) -> None:
-        pipe.send({"kind": "report", "step": step, "of": last, "iou": iou})
+        send({"kind": "report", "step": step, "of": last, "iou": iou})
         if single:
             trial.report(iou, step)
             if step < last and trial.should_prune():

@@ -65,8 +65,9 @@ def test_configs_import_nothing(project):
     "reports.build", "reports.study", "benchmark.report", "benchmark.data", "benchmark.evaluate", "benchmark.tune",
     "benchmark.tracking", "benchmark.tuning.pool", "benchmark.tuning.plan", "benchmark.tuning.progress",
     "benchmark.tuning.export", "benchmark.captioning.endpoint", "benchmark.captioning.review",
+    "benchmark.schedule_ray", "benchmark.tuning.pool_ray",
 ])
 def test_the_parent_process_never_imports_torch(project, module):
-    code = f"import sys, {module}; print([name for name in ('torch', 'mmcv', 'mmseg') if name in sys.modules])"
+    code = f"import sys, {module}; print([name for name in ('torch', 'mmcv', 'mmseg', 'ray') if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=project, check=True)
     assert result.stdout.strip() == "[]"

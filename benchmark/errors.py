@@ -11,7 +11,14 @@ from collections.abc import Iterable
 
 
 class BenchError(Exception):
-    """Base of all errors whose message is meant for the user; the message is a single line."""
+    """Base of all errors whose message is meant for the user; the message is a single line.
+
+    What names of files and contents bring into it (line ends, terminal codes, bytes that are no text) is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(character if character.isprintable() else
+                                 character.encode("unicode_escape").decode() for character in message))
 
 
 class ConfigError(BenchError):

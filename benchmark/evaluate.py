@@ -116,12 +116,15 @@ def read_score(path: Path) -> np.ndarray:
                 score = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
             else:
                 score = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from error
+    except Exception as error:  # NumPy and OpenCV raise a dozen types for damaged files, MemoryError for absurd sizes
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason})") from error
     if score is None:
         raise DataError(f"{path}: cannot be read as an image; the file is damaged or not a PNG")
     if score.ndim != 2 or not score.size:
         raise DataError(f"{path}: a score map is (height, width) with one value a pixel, got shape {score.shape}")
+    if is_image and score.dtype.kind != "u":
+        raise DataError(f"{path}: holds {score.dtype} values, expected a PNG of 8 or 16 bits")
     if is_image:
         return score.astype(np.float32) / np.float32(np.iinfo(score.dtype).max)
     return score

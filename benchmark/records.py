@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.errors import StoreError
+from benchmark.json_text import parse
 
 SCHEMA = 1
 RECORD_FILE = "record.json"
@@ -30,6 +31,7 @@ MAPS_FOLDER = "maps"
 """Score maps of a few test images, 8-bit PNG, in the cell's folder."""
 IMAGES_FOLDER = "images"
 """Those test images and their masks, in the store's root, by data fingerprint."""
+LONGEST_SLOT = 240  # bytes; file systems allow 255 in a name
 AUDITS_FOLDER = "audits"
 """Near-duplicates of training images among test images, in the store's root, by data fingerprint."""
 
@@ -58,7 +60,16 @@ class CellKey:
     def slot(self) -> str:
         """Folder name of the cell, the same for every version of its config; a split may be a path, a slot never is."""
         parts = (self.method, self.dataset, self.split, self.profile, f"s{self.seed}")
-        return "__".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)
+        slot = "__".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)
+        if len(slot.encode()) <= LONGEST_SLOT:
+            return slot
+        return f"{slot[:LONGEST_SLOT // 8]}-{hashlib.sha256(slot.encode()).hexdigest()[:16]}"
+
+    @classmethod
+    def from_dict(cls, data: Any) -> CellKey:
+        """The key with these fields. Raises ``ValueError`` for others, or of other types."""
+        _check_types("key", data, {"method": str, "dataset": str, "split": str, "profile": str, "seed": int})
+        return cls(**data)
 
     def __str__(self) -> str:
         return f"{self.method} / {self.dataset} / seed {self.seed}"
@@ -73,6 +84,14 @@ class Metric:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Metric:
+        """The metric with these fields. Raises ``ValueError`` for others, or of other types."""
+        number = (float, int, type(None))
+        _check_types("metric", data, {"value": number, "low": number, "high": number, "reason": str})
+        return cls(**data)
 
 
 @dataclass(frozen=True)
@@ -108,13 +127,18 @@ class Record:
         body = {name: value for name, value in data.items() if name != "checksum"}
         if body.pop("schema", None) != SCHEMA:
             raise StoreError(f"record has schema {data.get('schema')!r}, this version reads {SCHEMA}")
-        if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
-            raise StoreError("record does not fit its checksum; it was edited or damaged")
         try:
-            metrics = {name: Metric(**metric) for name, metric in body["metrics"].items()}
-            return cls(**(body | {"key": CellKey(**body["key"]), "metrics": metrics}))
-        except (KeyError, TypeError) as error:
-            raise StoreError(f"record lacks or has an unknown field: {error}") from error
+            if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
+                raise StoreError("record does not fit its checksum; it was edited or damaged")
+            _check_types("record", body, {"id": str, "key": dict, "config": dict, "metrics": dict, "roc": dict,
+                                          "cost": dict, "training": dict, "provenance": dict})
+            if any(not isinstance(values, list) for values in body["roc"].values()) or len(
+                    {len(values) for values in body["roc"].values()}) > 1:
+                raise ValueError("roc holds no lists of one length")
+            metrics = {name: Metric.from_dict(metric) for name, metric in body["metrics"].items()}
+            return cls(**(body | {"key": CellKey.from_dict(body["key"]), "metrics": metrics}))
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"record is none of this version: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -126,6 +150,13 @@ class Failure:
     """One line for the table's footnote and the closing summary."""
     traceback: str = ""
     attempts: int = 1
+
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Failure:
+        """The failure with these fields. Raises ``ValueError`` for others, or of other types."""
+        _check_types("failure", data, {"id": str, "error": str, "traceback": str, "attempts": int})
+        return cls(**data)
 
 
 @dataclass(frozen=True)
@@ -196,9 +227,11 @@ class RecordStore:
         """The cell's record whatever its id, or None; a damaged one is set aside as ``record.json.damaged``."""
         path = self.folder(key) / RECORD_FILE
         try:
-            return Record.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            return Record.from_dict(parse(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
         except (ValueError, StoreError):
             _set_aside(path)
             return None
@@ -224,8 +257,8 @@ class RecordStore:
     def get_failure(self, key: CellKey) -> Failure | None:
         """Why the last attempt failed, or None when there was none since the last success."""
         try:
-            return Failure(**json.loads((self.folder(key) / FAILURE_FILE).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+            return Failure.from_dict(parse((self.folder(key) / FAILURE_FILE).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
             return None
 
     def put_failure(self, key: CellKey, failure: Failure) -> None:
@@ -259,7 +292,7 @@ class RecordStore:
         found = []
         for path in sorted((self.root / "cells").glob(f"*/{RECORD_FILE}")):
             with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
-                found.append(CellKey(**json.loads(path.read_text(encoding="utf-8"))["key"]))
+                found.append(CellKey.from_dict(parse(path.read_text(encoding="utf-8"))["key"]))
         return found
 
     def _require_writable(self) -> None:
@@ -277,10 +310,10 @@ class RecordStore:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines; empty when there is none, a line cut off by a kill left out."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_bytes().split(b"\n") if path.is_file() else []:
         with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return found
+            found.append(parse(line))
+    return [row for row in found if isinstance(row, dict)]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -295,6 +328,15 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _check_types(what: str, data: Any, types: Mapping[str, Any]) -> None:
+    # bool is an int to Python, and no number of ours
+    if not isinstance(data, Mapping) or data.keys() != types.keys():
+        raise ValueError(f"{what} needs exactly the fields {', '.join(types)}")
+    for name, value in data.items():
+        if not isinstance(value, types[name]) or isinstance(value, bool):
+            raise ValueError(f"{what} has a {type(value).__name__} as {name}")
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

@@ -6,10 +6,12 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.errors import DataError
+from benchmark.json_text import parse
 
 
 def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
@@ -19,6 +21,8 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
     for path in paths:
         try:
             status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+                raise DataError(f"{path}: not a file")
             key = f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}"
             known = cache.get(key)
             if not isinstance(known, str):
@@ -38,7 +42,7 @@ def _cache_file() -> Path:
 
 def _read_cache() -> dict[str, str]:
     try:
-        content = json.loads(_cache_file().read_text(encoding="utf-8"))
+        content = parse(_cache_file().read_text(encoding="utf-8"))
     except (OSError, ValueError, RuntimeError):
         return {}
     return content if isinstance(content, dict) else {}

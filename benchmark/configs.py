@@ -31,7 +31,6 @@ PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset", "tune
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")
 METHOD_FIELDS = {"name": str, "title": str, "type": str, "trainable": bool}
 DATASET_FIELDS = {"name": str, "title": str, "layout": str, "real": bool, "default_split": str}
-FOLDER_FIELDS = {"folder": str, "images": str, "masks": str}
 LAYERS = ("recipes", "profiles", "tuned")
 RECIPES = ("authors", "common")
 SELECTIONS = ("auto", "val-best", "last", "test-best")
@@ -57,8 +56,8 @@ def load_method(name_or_path: str) -> dict[str, Any]:
     content = load_file(path)
     if not isinstance(content.get("method"), dict) or not isinstance(content.get("model"), dict):
         raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
-    _check_fields(content["method"], METHOD_FIELDS, f"{path}: method")
-    _check_fields({name: {} for name in LAYERS} | content, dict.fromkeys(LAYERS, dict), str(path))
+    check_fields(content["method"], METHOD_FIELDS, f"{path}: method")
+    check_fields({name: {} for name in LAYERS} | content, dict.fromkeys(LAYERS, dict), str(path))
     return content
 
 
@@ -226,16 +225,15 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
     for name in ("method", "model", "dataset", "evaluation"):
         if not isinstance(config.get(name), Mapping):
             raise ConfigError(f"the config's {name} must be a dict, got {config.get(name)!r}")
-    _check_fields(config["method"], METHOD_FIELDS, "method")
-    _check_fields(config["dataset"], DATASET_FIELDS, "dataset")
-    if config["dataset"]["layout"] != "synthetic":
-        _check_fields(config["dataset"], FOLDER_FIELDS, "dataset")
+    check_fields(config["method"], METHOD_FIELDS, "method")
+    check_fields(config["dataset"], DATASET_FIELDS, "dataset")
     if not isinstance(config["evaluation"].get("threshold"), (int, float)):
         raise ConfigError(f"evaluation.threshold must be a number, got {config['evaluation'].get('threshold')!r}")
     return config
 
 
-def _check_fields(values: Mapping[str, Any], types: Mapping[str, type], where: str) -> None:
+def check_fields(values: Mapping[str, Any], types: Mapping[str, type], where: str) -> None:
+    """Raise ``ConfigError`` where a field is absent or of another type."""
     for name, kind in types.items():
         if not isinstance(values.get(name), kind):
             raise ConfigError(f"{where}: {name} must be a {kind.__name__}, got {values.get(name)!r}")

@@ -44,8 +44,11 @@ def _refused(error: BenchError) -> int:
 
 
 def names(text: str) -> list[str]:
-    """``'a, b'`` as a list."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """``'a, b'`` as a list, never an empty one."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected names like a,b, got {text!r}")
+    return found
 
 
 def numbers(text: str) -> list[int]:

@@ -45,8 +45,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     for metric in arguments.metrics:
         if metric not in RATIOS:
             raise ConfigError(unknown_name("metric", metric, RATIOS))
-    if not arguments.seeds:
-        raise ConfigError("--seeds names no seed")
     store = RecordStore(arguments.work_dir, writable=False)
     runs = {name: _runs(store, name, arguments) for name in (arguments.method, *arguments.others)}
     _check_same_images([run for own in runs.values() for run in own])

@@ -120,7 +120,7 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     try:
         for layer in layers:
             resolved.merge_from_dict(copy.deepcopy(dict(layer)))
-    except (TypeError, ValueError, KeyError, AttributeError) as error:  # MMEngine's, for what cannot be laid over a dict
+    except (TypeError, ValueError, KeyError, AttributeError) as error:  # MMEngine's, for what is no dict
         raise ConfigError(f"{method['method']['name']}: its config does not fit profile {name}: {error}") from error
     for path in settings or {}:
         if not _has(resolved.to_dict(), path):
@@ -154,7 +154,7 @@ def parse_override(text: str) -> tuple[str, Any]:
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # what Python says of texts like {[]: 1}
         found = value.strip()
     try:
-        json.dumps(to_plain(found), allow_nan=False)
+        json.dumps(to_plain(found), allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"--set {path.strip()}: a record cannot hold the value ({error}); expected finite numbers, "
                           "texts, True, False, None, lists or dicts of them") from error

@@ -40,6 +40,6 @@ class StoreError(BenchError):
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """One line for an unknown name: the name, up to three near matches, and every valid choice."""
     choices = sorted(known)
-    near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown {kind} {name!r}; {hint}Known: {', '.join(choices) or 'none'}"

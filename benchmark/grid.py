@@ -32,9 +32,11 @@ PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
 METRICS = ("iou", "niou", "niou_targets", "precision", "recall", "f1", "pd", "fa", "hiou", "pixel_auc", "target_auc",
            "target_pauc", "trainable_params_m", "inference_s")
 """What a table can show; ``reports.metric_styles`` says how."""
-SUITE_FIELDS = {"name": "name", "title": str, "metrics": [str], "methods": [(str, dict)], "published": (str, type(None)),
-                "datasets": [str], "seeds": [int], "notes": [str], "labels": {str: [str]}, "kind": str, "figures": [str],
-                "images": {str: [str]}, "suites": [str]}
+SUITE_FIELDS = {
+    "name": "name", "title": str, "metrics": [str], "methods": [(str, dict)], "published": (str, type(None)),
+    "datasets": [str], "seeds": [int], "notes": [str], "labels": {str: [str]}, "kind": str, "figures": [str],
+    "images": {str: [str]}, "suites": [str],
+}
 """Types of a suite's fields; ``name`` is a text that can name a file."""
 SCR_LEVELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 SUBSETS = {"all": "all test images", "without": "without near-duplicates", "change": "change"}
@@ -185,6 +187,8 @@ def check_suite(suite: Any, source: str) -> dict[str, Any]:
     if not isinstance(suite, dict) or not required <= suite.keys() or not suite.keys() <= required | optional:
         raise ConfigError(f"{source}: a suite is a dict with {', '.join(sorted(required))} and optionally "
                           f"{', '.join(sorted(optional))}; or with name, title and suites")
+    if any(len(pair) != 2 for pair in suite.get("labels", {}).values()):
+        raise ConfigError(f"{source}: labels holds (title, type) by method")
     for metric in suite["metrics"]:
         if metric not in METRICS:
             raise ConfigError(f"{source}: {unknown_name('metric', metric, METRICS)}")

@@ -218,7 +218,7 @@ def _image_tokens(path: Path) -> int:
     try:
         with Image.open(path) as image:
             width, height = image.size
-    except OSError as error:
+    except Exception as error:  # Pillow's readers raise half a dozen types
         raise DataError(f"{path}: not an image") from error
     tiles = math.prod(math.ceil(side / TILE) for side in sent_size((height, width)))
     return IMAGE_BASE_TOKENS + TILE_TOKENS * tiles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import shutil
 import urllib.error
 import urllib.request
@@ -36,7 +37,9 @@ def download(url: str, path: Path, sha256: str | None = None, progress: Progress
         try:
             _fetch(url, part, progress)
             break
-        except (OSError, urllib.error.URLError) as error:
+        except (ValueError, http.client.InvalidURL) as error:
+            raise DataError(f"{url}: not the address of a file ({error})") from error
+        except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code < 500:
                 raise DataError(f"{url}: the server answered {error.code} {error.reason}; fetch it by hand") from error
             if attempt == ATTEMPTS:
@@ -59,7 +62,8 @@ def unpack(archive: Path, target: Path, holds: str) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as content:
-            needed, free = sum(member.file_size for member in content.infolist()), shutil.disk_usage(archive.parent).free
+            needed = sum(member.file_size for member in content.infolist())
+            free = shutil.disk_usage(archive.parent).free
             if needed > free:  # what a member claims is also the most that is read of it
                 raise DataError(f"{archive}: holds {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left")
             for name in content.namelist():
@@ -75,9 +79,10 @@ def unpack(archive: Path, target: Path, holds: str) -> None:
         inside[0].replace(target)
     except DataError:
         raise
-    except Exception as error:  # zipfile raises a dozen types for members that are damaged, encrypted or named absurdly
+    except Exception as error:  # zipfile raises a dozen types for what is damaged, encrypted or named absurdly
         reason = "" if isinstance(error, zipfile.BadZipFile) else f" ({type(error).__name__})"
-        raise DataError(f"{archive}: not a whole zip file that can be unpacked{reason}; remove it and try again") from error
+        raise DataError(f"{archive}: not a whole zip file that can be unpacked{reason}; remove it and try "
+                        "again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -57,7 +57,7 @@ class ImageCounts:
         if set(data) != names:
             raise ValueError(f"image counts need exactly {sorted(names)}, got {sorted(data)}")
         for name, value in data.items():
-            kind = str if name in ("image_id", "protocol") else (int, float, type(None)) if name == "pair_iou_sum" else int
+            kind = {"image_id": str, "protocol": str, "pair_iou_sum": (int, float, type(None))}.get(name, int)
             if not isinstance(value, kind) or isinstance(value, bool) or kind is int and not 0 <= value < 2**63:
                 raise ValueError(f"image counts cannot have {value!r} as {name}")
         return cls(**data)

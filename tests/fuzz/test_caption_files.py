@@ -21,7 +21,8 @@ VALID = {"image": "1", "scene": "calm sea", "scene_class": "sea", "text": TEXT,
 STRINGS = st.text(max_size=12) | st.sampled_from([
     "", " ", TEXT, "\x1b[2J", "a\nb", "\u2028", "\udcff", "\0", "x" * 200_000, "<script>", "1", "sea", "accepted"])
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | STRINGS,
-                      lambda inner: st.lists(inner, max_size=4) | st.dictionaries(STRINGS, inner, max_size=3), max_leaves=6)
+                      lambda inner: st.lists(inner, max_size=4) | st.dictionaries(STRINGS, inner, max_size=3),
+                      max_leaves=6)
 DEEP = "[" * 100_000
 
 
@@ -50,7 +51,7 @@ def caption_files(draw: st.DrawFn) -> bytes:
     return b"\n".join(lines)
 
 
-@settings(FUZZ, max_examples=700)
+@settings(FUZZ, max_examples=380)
 @given(caption_files())
 @example(DEEP.encode())
 @example(json.dumps(VALID | {"review": []}).encode())
@@ -66,7 +67,7 @@ def test_a_caption_file_gives_captions_or_is_refused_by_name(scratch, attempt, c
         assert all(captions.text(name).isprintable() for name in (*captions.texts, "absent"))
 
 
-@settings(FUZZ, max_examples=300)
+@settings(FUZZ, max_examples=160)
 @given(entries())
 @example(VALID | {"scene_class": ["sea"]})
 @example(VALID | {"objects": {"0": "a", "1": "b", "2": "c"}})

@@ -74,8 +74,9 @@ def damaged_files(draw: st.DrawFn) -> bytes:
         place = draw(st.integers(0, len(content)))
         return content[:place] + draw(st.binary(max_size=40)) + content[place:]
     if damage == "magic":
-        return draw(st.sampled_from([b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM", b"\xff\xd8\xff", b"%!PS-Adobe-3.0\n",
-                                     b"GIF89a", b"P5 ", b"\x93NUMPY", b"SIMPLE  =", b"#?RADIANCE\n"])) + content[4:]
+        return draw(st.sampled_from([
+            b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"BM", b"\xff\xd8\xff", b"%!PS-Adobe-3.0\n", b"GIF89a", b"P5 ",
+            b"\x93NUMPY", b"SIMPLE  =", b"#?RADIANCE\n"])) + content[4:]
     if damage == "size":
         sides = st.sampled_from([0, 1, 7, 65_535, 100_000, 2**31 - 1, 2**32 - 1])
         return huge_png(draw(sides), draw(sides), draw(st.sampled_from([1, 8, 16, 3])),
@@ -90,7 +91,7 @@ def written(scratch: Path, content: bytes, suffix: str) -> Path:
     return path
 
 
-@settings(FUZZ, max_examples=1200)
+@settings(FUZZ, max_examples=660)
 @given(damaged_files(), SUFFIXES)
 @example(encoded("TIFF", "LAB", 3, 4, 0), ".tif")
 @example(huge_png(2**31 - 1, 2**31 - 1), ".png")
@@ -103,7 +104,7 @@ def test_an_image_file_gives_grey_levels_or_is_refused_by_name(scratch, attempt,
         assert found.dtype in (np.uint8, np.uint16)
 
 
-@settings(FUZZ, max_examples=300)
+@settings(FUZZ, max_examples=160)
 @given(st.sampled_from([(name, mode) for name, modes in MODES.items() for mode in modes]), st.integers(1, 9),
        st.integers(1, 9))
 def test_a_whole_file_of_a_known_kind_has_its_own_size(scratch, attempt, kind, height: int, width: int) -> None:
@@ -115,7 +116,7 @@ def test_a_whole_file_of_a_known_kind_has_its_own_size(scratch, attempt, kind, h
         assert kind[1] in ("F", "I", "LAB", "CMYK", "YCbCr") or kind[0] == "EPS"
 
 
-@settings(FUZZ, max_examples=500)
+@settings(FUZZ, max_examples=280)
 @given(damaged_files(), st.tuples(st.integers(1, 64), st.integers(1, 64)) | st.none())
 def test_a_mask_file_gives_a_mask_of_its_image_or_is_refused_by_name(scratch, attempt, content, shape) -> None:
     path = written(scratch, content, ".png")
@@ -126,7 +127,7 @@ def test_a_mask_file_gives_a_mask_of_its_image_or_is_refused_by_name(scratch, at
         assert shape is None or found.shape == shape
 
 
-@settings(FUZZ, max_examples=400)
+@settings(FUZZ, max_examples=220)
 @given(st.lists(st.sampled_from([0, 1, 2, 100, 127, 128, 200, 254, 255]), min_size=1, max_size=24), st.integers(1, 6),
        st.tuples(st.integers(1, 40), st.integers(1, 40)))
 def test_a_mask_has_targets_only_where_its_coding_says_so(scratch, attempt, levels, width, shape) -> None:
@@ -165,7 +166,7 @@ def score_files(draw: st.DrawFn) -> tuple[bytes, str]:
     return bytes(damaged[:cut]), ".npy"
 
 
-@settings(FUZZ, max_examples=700)
+@settings(FUZZ, max_examples=380)
 @given(score_files())
 @example((b"\x93NUMPY\x01\x00N\x00{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 99999999), }    ",
           ".npy"))

@@ -23,6 +23,7 @@ from benchmark.records import (
     Record,
     RecordStore,
     Status,
+    SuiteResult,
     _checksum,
     read_lines,
 )
@@ -96,7 +97,7 @@ def store_with(scratch: Path, file: str, content: bytes, number: int) -> RecordS
     return store
 
 
-@settings(FUZZ, max_examples=500)
+@settings(FUZZ, max_examples=280)
 @given(files(RECORD))
 @example(b"[" * 100_000)
 @example(json.dumps(RECORD | {"config": {"x": math.nan}}).encode())
@@ -113,7 +114,7 @@ def test_a_changed_record_is_set_aside_and_never_believed(scratch, content: byte
     assert store.recorded() == ([KEY] if found else [])
 
 
-@settings(FUZZ, max_examples=500)
+@settings(FUZZ, max_examples=280)
 @given(changed({name: value for name, value in RECORD.items() if name != "checksum"}))
 def test_a_record_of_other_types_is_refused_even_where_its_checksum_fits(attempt, body: Any) -> None:
     try:
@@ -127,9 +128,9 @@ def test_a_record_of_other_types_is_refused_even_where_its_checksum_fits(attempt
         assert len({len(values) for values in found.roc.values()}) < 2
 
 
-@settings(FUZZ, max_examples=200)
-@given(st.builds(CellKey, *[st.text(max_size=20) | st.sampled_from(["../../x", "x" * 300, "\0", "a\nb", "\udcff", "/etc"])
-                            for _ in range(4)], st.integers()))
+@settings(FUZZ, max_examples=110)
+@given(st.builds(CellKey, *[st.text(max_size=20) | st.sampled_from([
+    "../../x", "x" * 300, "\0", "a\nb", "\udcff", "/etc"]) for _ in range(4)], st.integers()))
 @example(CellKey("m" * 300, "d", "s", "p", 0))
 def test_the_folder_of_a_cell_lies_in_the_store_whatever_its_names(scratch, attempt, key: CellKey) -> None:
     store = RecordStore(scratch / "slots")
@@ -137,7 +138,7 @@ def test_the_folder_of_a_cell_lies_in_the_store_whatever_its_names(scratch, atte
     assert attempt(lambda: store.get(key)) is None
 
 
-@settings(FUZZ, max_examples=200)
+@settings(FUZZ, max_examples=110)
 @given(files({"id": "0", "error": "failed", "traceback": "", "attempts": 1}))
 @example(b"[" * 100_000)
 def test_a_changed_failure_is_one_or_none(scratch, content: bytes) -> None:
@@ -145,7 +146,7 @@ def test_a_changed_failure_is_one_or_none(scratch, content: bytes) -> None:
     assert found is None or isinstance(found, Failure) and isinstance(found.error, str)
 
 
-@settings(FUZZ, max_examples=400)
+@settings(FUZZ, max_examples=220)
 @given(files(COUNTS, lines=True))
 @example(json.dumps(COUNTS | {"tp": "3"}).encode())
 @example(json.dumps(COUNTS).encode() + b"\n" + json.dumps(COUNTS | {"protocol": "opdc"}).encode())
@@ -156,7 +157,7 @@ def test_changed_counts_give_figures_or_are_refused_by_name(scratch, attempt, co
         assert all(value is None or math.isfinite(value) for value in summarise(found).values())
 
 
-@settings(FUZZ, max_examples=200)
+@settings(FUZZ, max_examples=110)
 @given(files(DETAIL, lines=True))
 @example(json.dumps(DETAIL | {"targets": [[9, True]]}).encode())
 def test_changed_details_are_passed_over(scratch, content: bytes) -> None:
@@ -185,17 +186,18 @@ def filled(report_store, scratch: Path) -> RecordStore:
 
 @settings(FUZZ, max_examples=60)
 @given(st.sampled_from(["record.json", "per_image.jsonl", "details.jsonl", "failure.json"]), st.data())
-def test_a_report_is_made_or_refused_whatever_a_cell_holds(filled, command, quick_configs, monkeypatch_module, file,
+def test_a_report_is_made_or_refused_whatever_a_cell_holds(filled, command, quick_configs, no_figures, file,
                                                            data) -> None:
     folder = sorted((filled.root / "cells").iterdir())[0]
     kept = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    valid = {"record.json": RECORD, "per_image.jsonl": COUNTS, "details.jsonl": DETAIL, "failure.json": {"id": "0"}}[file]
-    (folder / file).write_bytes(data.draw(files(valid, lines=file.endswith("l"))))
+    valid = {"record.json": RECORD, "per_image.jsonl": COUNTS, "details.jsonl": DETAIL, "failure.json": {"id": "0"}}
+    content = data.draw(files(valid[file], lines=file.endswith("l")))
+    (folder / file).write_bytes(content)
     if file == "failure.json":
         (folder / "record.json").unlink()
     try:
-        ended = command(report.main, ["--suite", "table1", "--work-dir", str(filled.root), "--format", "md,csv,tex,json",
-                                      "--methods", "top_hat,acm"])
+        ended = command(report.main, ["--suite", "table1", "--work-dir", str(filled.root), "--methods", "top_hat,acm",
+                                      "--format", "md,csv,tex,json"])
         assert ended.code < 2 or str(folder) in ended.err
     finally:
         for path in folder.iterdir():
@@ -206,7 +208,7 @@ def test_a_report_is_made_or_refused_whatever_a_cell_holds(filled, command, quic
 
 
 @pytest.fixture(scope="module")
-def monkeypatch_module() -> Any:
+def no_figures() -> Any:
     """Reports without figures: drawing takes seconds, and none of these files is read for it alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reports.build.draw_figures", lambda *arguments, **more: [])
@@ -224,7 +226,6 @@ def test_a_damaged_map_is_named(filled, attempt, content: bytes, which: str) -> 
     before = path.read_bytes()
     path.write_bytes(content)
     try:
-        from benchmark.records import SuiteResult
         result = SuiteResult({"datasets": [{"name": key.dataset}]}, [outcome])
         found = attempt(lambda: pictures(result, filled.root), path)
         assert not isinstance(found, list) or all(isinstance(one, Picture) for one in found)
@@ -234,7 +235,8 @@ def test_a_damaged_map_is_named(filled, attempt, content: bytes, which: str) -> 
 
 @settings(FUZZ, max_examples=60)
 @given(st.lists(st.sampled_from(["top_hat", "acm", "saist", "../..", "", "x" * 300]), min_size=2, max_size=3),
-       st.sampled_from(["iou", "iou,fa", "", "nothing", "iou,iou"]), st.sampled_from(["0", "0,0", "0,1", "", "-1", "x"]),
+       st.sampled_from(["iou", "iou,fa", "", "nothing", "iou,iou"]),
+       st.sampled_from(["0", "0,0", "0,1", "", "-1", "x"]),
        st.booleans())
 @example(["top_hat", "acm"], "nothing", "0", False)
 @example(["top_hat", "acm"], "iou", ",", False)

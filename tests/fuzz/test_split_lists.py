@@ -34,7 +34,7 @@ def lists(draw: st.DrawFn) -> bytes:
     return text.encode(draw(CODINGS), "ignore")
 
 
-@settings(FUZZ, max_examples=600)
+@settings(FUZZ, max_examples=330)
 @given(lists())
 @example("\ufeff1\r\n\r\n2.png\r\n".encode())
 @example("1\n2\n".encode("utf-16"))
@@ -49,7 +49,7 @@ def test_a_list_gives_ids_that_are_no_paths_or_is_refused_by_name(scratch, attem
         assert (scratch / name).parent == scratch
 
 
-@settings(FUZZ, max_examples=600)
+@settings(FUZZ, max_examples=330)
 @given(lists(), lists(), lists())
 @example(b"1\n2\n", b"2\n", b"")
 @example(b"1\n1\n", b"", b"2")
@@ -66,9 +66,10 @@ def test_parts_of_a_split_are_disjoint_and_on_disk_or_a_list_is_named(scratch, a
         assert set(listed) <= set(KNOWN)
 
 
-@settings(FUZZ, max_examples=300)
-@given(st.text(max_size=30) | st.sampled_from(["a" * 300, "a/" * 3000, "\0", "~root", ".", "/dev/null", "/proc/self/mem",
-                                               "", "\udcff", "/root/.ssh", "//", "a\nb"]))
+@settings(FUZZ, max_examples=160)
+@given(st.text(max_size=30) | st.sampled_from([
+    "a" * 300, "a/" * 3000, "\0", "~root", ".", "/dev/null", "/proc/self/mem", "", "\udcff", "/root/.ssh", "//",
+    "a\nb"]))
 @example("a" * 300)
 @example("\0")
 def test_the_name_of_a_split_is_known_or_a_path_or_refused(scratch, attempt, split: str) -> None:
@@ -84,8 +85,8 @@ def png(path: Path, shape: tuple[int, int], level: int) -> None:
 
 FILES = st.sampled_from(["image", "target", "other size", "empty", "folder", "link out", "broken link", "loop", "pipe",
                          "greys", "text"])
-NAMES = st.sampled_from(["1.png", "2.png", "1_pixels0.png", "a\nb.png", "<b>.png", "x|y.png", "\udcff.png", ".png", "-1.png",
-                         "1.PNG", "1.jpg", "ü.png", "a" * 240 + ".png", "notes.txt", "\x1b[31m.png"])
+NAMES = st.sampled_from(["1.png", "2.png", "1_pixels0.png", "a\nb.png", "<b>.png", "x|y.png", "\udcff.png", ".png",
+                         "-1.png", "1.PNG", "1.jpg", "ü.png", "a" * 240 + ".png", "notes.txt", "\x1b[31m.png"])
 
 
 def put(path: Path, kind: str, outside: Path) -> None:
@@ -104,14 +105,14 @@ def put(path: Path, kind: str, outside: Path) -> None:
         path.write_text("no image" if kind == "text" else "")
 
 
-@settings(FUZZ, max_examples=250)
+@settings(FUZZ, max_examples=140)
 @given(st.dictionaries(NAMES, FILES, max_size=5), st.dictionaries(NAMES, FILES, max_size=5),
        st.sampled_from(["paper", "list", "none"]), st.integers(0, 3))
 @example({"\udcff.png": "image"}, {}, "paper", 0)
 @example({"1.png": "pipe"}, {"1.png": "target"}, "paper", 0)
 @example({"1.png": "loop", "2.png": "folder"}, {"1.png": "link out"}, "paper", 1)
-def test_a_folder_of_anything_is_verified_or_refused(scratch, command, attempt, quick_configs, images,
-                                                     masks, split, seed) -> None:
+def test_a_folder_of_anything_is_verified_or_refused(scratch, command, attempt, quick_configs, images, masks,
+                                                     split, seed) -> None:
     folder = scratch / f"set{len(list(scratch.glob('set*')))}"
     outside = scratch / "outside.png"
     png(outside, (8, 8), 255)

@@ -199,7 +199,8 @@ def _scenes(value: Any) -> dict[str, float]:
         if family not in FAMILIES:
             raise ConfigError(f"{NAME}: scenes: {unknown_name('scene family', str(family), FAMILIES)}")
         if not _is_number(weight) or not 0 <= weight <= MAX_WEIGHT:
-            raise ConfigError(f"{NAME}: scenes: weight of {family} must be a number from 0 to {MAX_WEIGHT:g}, got {weight!r}")
+            raise ConfigError(f"{NAME}: scenes: weight of {family} must be a number from 0 to {MAX_WEIGHT:g}, got "
+                              f"{weight!r}")
     if not sum(value.values()) > 0:
         raise ConfigError(f"{NAME}: scenes: at least one family needs a weight above 0, got {dict(value)!r}")
     return {family: float(weight) for family, weight in value.items()}

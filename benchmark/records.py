@@ -16,11 +16,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from benchmark.errors import StoreError
 from benchmark.json_text import parse
 
+T = TypeVar("T")
 SCHEMA = 1
 RECORD_FILE = "record.json"
 PER_IMAGE_FILE = "per_image.jsonl"
@@ -68,8 +69,7 @@ class CellKey:
     @classmethod
     def from_dict(cls, data: Any) -> CellKey:
         """The key with these fields. Raises ``ValueError`` for others, or of other types."""
-        _check_types("key", data, {"method": str, "dataset": str, "split": str, "profile": str, "seed": int})
-        return cls(**data)
+        return _from_fields(cls, data)
 
     def __str__(self) -> str:
         return f"{self.method} / {self.dataset} / seed {self.seed}"
@@ -89,9 +89,7 @@ class Metric:
     @classmethod
     def from_dict(cls, data: Any) -> Metric:
         """The metric with these fields. Raises ``ValueError`` for others, or of other types."""
-        number = (float, int, type(None))
-        _check_types("metric", data, {"value": number, "low": number, "high": number, "reason": str})
-        return cls(**data)
+        return _from_fields(cls, data)
 
 
 @dataclass(frozen=True)
@@ -130,13 +128,15 @@ class Record:
         try:
             if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
                 raise StoreError("record does not fit its checksum; it was edited or damaged")
-            _check_types("record", body, {"id": str, "key": dict, "config": dict, "metrics": dict, "roc": dict,
-                                          "cost": dict, "training": dict, "provenance": dict})
-            if any(not isinstance(values, list) for values in body["roc"].values()) or len(
-                    {len(values) for values in body["roc"].values()}) > 1:
-                raise ValueError("roc holds no lists of one length")
-            metrics = {name: Metric.from_dict(metric) for name, metric in body["metrics"].items()}
-            return cls(**(body | {"key": CellKey.from_dict(body["key"]), "metrics": metrics}))
+            metrics, key = body.get("metrics"), CellKey.from_dict(body.get("key"))
+            if not isinstance(metrics, Mapping):
+                raise ValueError("it has no metrics")
+            record = _from_fields(cls, body | {"key": key, "metrics": {
+                name: Metric.from_dict(metric) for name, metric in metrics.items()}})
+            if not all(isinstance(values, list) for values in record.roc.values()) or len(
+                    {len(values) for values in record.roc.values()}) > 1:
+                raise ValueError("its roc holds no lists of one length")
+            return record
         except (ValueError, RecursionError) as error:
             raise StoreError(f"record is none of this version: {error}") from error
 
@@ -155,8 +155,7 @@ class Failure:
     @classmethod
     def from_dict(cls, data: Any) -> Failure:
         """The failure with these fields. Raises ``ValueError`` for others, or of other types."""
-        _check_types("failure", data, {"id": str, "error": str, "traceback": str, "attempts": int})
-        return cls(**data)
+        return _from_fields(cls, data)
 
 
 @dataclass(frozen=True)
@@ -330,13 +329,20 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _check_types(what: str, data: Any, types: Mapping[str, Any]) -> None:
-    # bool is an int to Python, and no number of ours
-    if not isinstance(data, Mapping) or data.keys() != types.keys():
-        raise ValueError(f"{what} needs exactly the fields {', '.join(types)}")
+def _from_fields(cls: type[T], data: Any) -> T:
+    # The object with these fields, of the types that its class names.
+    hints = get_type_hints(cls)
+    if not isinstance(data, Mapping) or not data.keys() <= hints.keys():
+        raise ValueError(f"{cls.__name__.lower()} holds no object with fields of {', '.join(hints)}")
     for name, value in data.items():
-        if not isinstance(value, types[name]) or isinstance(value, bool):
-            raise ValueError(f"{what} has a {type(value).__name__} as {name}")
+        hint = hints[name]
+        kinds = (get_origin(hint),) if get_origin(hint) is dict else get_args(hint) or (hint,)  # of X | None both
+        if isinstance(value, bool) or not isinstance(value, kinds + (int,) * (float in kinds)):
+            raise ValueError(f"{cls.__name__.lower()} has a {type(value).__name__} as {name}")
+    try:
+        return cls(**data)
+    except TypeError as error:  # one without a default is absent
+        raise ValueError(str(error)) from error
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

@@ -76,9 +76,9 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> np.ndarray:
 
 
 def _open(path: Path) -> Image.Image:
-    if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise DataError(f"{path}: not a file")
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("not a file")  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:

@@ -186,6 +186,12 @@ def test_inputs_of_a_prediction_are_images_or_named_as_unreadable(scratch, conte
         assert isinstance(found, Frame) or str(scratch) in found.reason
 
 
+@pytest.mark.parametrize("name", ["", "a" * 300 + ".png", "absent.png", "\udcff.png"])
+def test_what_is_no_file_is_refused_by_name(scratch, attempt, name: str) -> None:
+    path = scratch / name
+    assert attempt(lambda: read_image(path), name.encode("unicode_escape").decode() or path).message
+
+
 @pytest.mark.parametrize("content", [b"", b"\0" * 50, b"%!PS-Adobe-3.0\n(%stderr) (w) file"])
 def test_a_file_that_is_no_image_is_said_to_be_none(scratch, attempt, content: bytes) -> None:
     path = written(scratch, content, ".png")

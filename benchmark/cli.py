@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -22,11 +23,12 @@ EXIT_INTERRUPTED = 130  # the shell's convention for SIGINT
 
 def run_main(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Return the exit code of ``main(argv)``, turning user errors into one line instead of a traceback."""
+    with contextlib.suppress(AttributeError):  # stdout may be replaced by something that has no coding
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text that a terminal can show
     try:
         return main(argv)
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return _refused(error)
     except KeyboardInterrupt:
         print("interrupted; finished work is kept, run the same command again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -34,17 +36,26 @@ def run_main(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | 
         # The reader (head, less) has gone: that is its right, and stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
-    except OSError as error:
-        reason = disk_reason(error)
-        if not reason:
+    except OSError as error:  # a full disk, a folder that may not be read: the machine's state, not a defect of ours
+        if reason := disk_reason(error):
+            print(f"error: {reason}", file=sys.stderr)
+            return EXIT_INCOMPLETE
+        if error.strerror is None:
             raise
-        print(f"error: {reason}", file=sys.stderr)
-        return EXIT_INCOMPLETE
+        return _refused(BenchError(": ".join(str(part) for part in (error.filename, error.strerror) if part)))
+
+
+def _refused(error: BenchError) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return EXIT_USAGE
 
 
 def names(text: str) -> list[str]:
-    """``'a, b'`` as a list."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    """``'a, b'`` as a list, never an empty one."""
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected names like a,b, got {text!r}")
+    return found
 
 
 def numbers(text: str) -> list[int]:

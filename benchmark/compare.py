@@ -20,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.cli import EXIT_DONE, run_main
-from benchmark.errors import ConfigError
+from benchmark.analysis.comparison import read_count_file
+from benchmark.cli import EXIT_DONE, names, numbers, run_main
+from benchmark.errors import ConfigError, unknown_name
 from benchmark.metrics.bootstrap import holm, paired_difference
-from benchmark.metrics.summary import LOWER_IS_BETTER, count_table
+from benchmark.metrics.summary import LOWER_IS_BETTER, RATIOS, count_table
 from benchmark.metrics.target import ImageCounts
-from benchmark.records import CellKey, RecordStore
+from benchmark.records import PER_IMAGE_FILE, CellKey, RecordStore
 
 LEVEL = 0.05
 UNITS = {"iou": (100.0, "points of IoU"), "niou": (100.0, "points of nIoU"), "pd": (100.0, "points of Pd"),
@@ -40,6 +41,9 @@ EPILOG = """example:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv``; returns the exit code."""
     arguments = _parser().parse_args(argv)
+    for metric in arguments.metrics:
+        if metric not in RATIOS:
+            raise ConfigError(unknown_name("metric", metric, RATIOS))
     store = RecordStore(arguments.work_dir, writable=False)
     runs = {name: _runs(store, name, arguments) for name in (arguments.method, *arguments.others)}
     _check_same_images([run for own in runs.values() for run in own])
@@ -103,10 +107,10 @@ def _runs(store: RecordStore, method: str, arguments: argparse.Namespace) -> lis
     runs = []
     for seed in arguments.seeds:
         key = CellKey(method, arguments.dataset, arguments.split, arguments.profile, seed)
-        rows = store.per_image(key) if store.get(key) is not None else []
-        if not rows:
+        counts = read_count_file(store.folder(key) / PER_IMAGE_FILE) if store.get(key) is not None else []
+        if not counts:
             raise ConfigError(f"{store.folder(key)}: no finished cell; run it first")
-        runs.append([ImageCounts.from_dict(row) for row in rows])
+        runs.append(counts)
     return runs
 
 
@@ -119,9 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dataset", required=True, metavar="NAME")
     parser.add_argument("--split", default="official", metavar="NAME", help="(default: %(default)s)")
     parser.add_argument("--profile", default="fast", metavar="NAME", help="(default: %(default)s)")
-    parser.add_argument("--seeds", type=lambda text: [int(part) for part in text.split(",")], default=[0],
+    parser.add_argument("--seeds", type=numbers, default=[0],
                         metavar="0,1", help="(default: 0)")
-    parser.add_argument("--metrics", type=lambda text: text.split(","), default=["iou", "niou", "pd", "fa"],
+    parser.add_argument("--metrics", type=names, default=["iou", "niou", "pd", "fa"],
                         metavar="A,B", help="(default: iou,niou,pd,fa)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
                         help="where the records are (default: %(default)s)")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import copy
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "para
 PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset", "tuned")
 # Said about a dataset for people; a changed word must not make a cell stale.
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")
+METHOD_FIELDS = {"name": str, "title": str, "type": str, "trainable": bool}
+DATASET_FIELDS = {"name": str, "title": str, "layout": str, "real": bool, "default_split": str}
+LAYERS = ("recipes", "profiles", "tuned")
 RECIPES = ("authors", "common")
 SELECTIONS = ("auto", "val-best", "last", "test-best")
 
@@ -50,8 +54,10 @@ def load_method(name_or_path: str) -> dict[str, Any]:
     if path.suffix != ".py":
         return load("methods", name_or_path)
     content = load_file(path)
-    if not isinstance(content.get("method"), dict) or "model" not in content:
+    if not isinstance(content.get("method"), dict) or not isinstance(content.get("model"), dict):
         raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
+    check_fields(content["method"], METHOD_FIELDS, f"{path}: method")
+    check_fields({name: {} for name in LAYERS} | content, dict.fromkeys(LAYERS, dict), str(path))
     return content
 
 
@@ -62,7 +68,7 @@ def load_file(path: Path) -> dict[str, Any]:
         return to_plain(Config.fromfile(path, import_custom_modules=False).to_dict())
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such config file") from error
-    except Exception as error:  # a config is Python: anything may be wrong with it
+    except (Exception, SystemExit) as error:  # a config is Python: anything may be wrong with it
         message = " ".join(str(error).split())
         raise ConfigError(f"{path}: {type(error).__name__}: {message}") from error
 
@@ -73,12 +79,17 @@ def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> 
     Args:
         layers: What ``merge`` gives for the cell; what its method does not use is left out here.
         overrides: ``(dotted path, value)``; a path that this config lacks is passed over (see ``check_overrides``).
+
+    Raises:
+        ConfigError: For an override of another kind than the value it replaces.
     """
     dropped = () if layers["method"]["trainable"] else TRAINING_KEYS
     config = {name: copy.deepcopy(value) for name, value in layers.items() if name not in dropped}
     for path, value in overrides:
-        _set(config, path, value)
-    return to_plain(config)
+        if _has(config, path):
+            _check_kind(path, _get(config, path), value)
+            assign(config, path, value)
+    return _checked(to_plain(config))
 
 
 def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
@@ -106,8 +117,11 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     layers = (method, trained, profile.get("per_dataset", {}).get(dataset["name"], {}),
               trained.get("profiles", {}).get(name, {}), method.get("profiles", {}).get(name, {}))
     resolved = Config(copy.deepcopy(dict(profile)))
-    for layer in layers:
-        resolved.merge_from_dict(copy.deepcopy(dict(layer)))
+    try:
+        for layer in layers:
+            resolved.merge_from_dict(copy.deepcopy(dict(layer)))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:  # MMEngine's, for what is no dict
+        raise ConfigError(f"{method['method']['name']}: its config does not fit profile {name}: {error}") from error
     for path in settings or {}:
         if not _has(resolved.to_dict(), path):
             raise ConfigError(f"variant of {method['method']['name']}: its config has no {path}")
@@ -136,9 +150,15 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not separator or not path.strip():
         raise ConfigError(f"--set {text!r}: expected KEY=VALUE, for example --set train_cfg.max_epochs=9")
     try:
-        return path.strip(), ast.literal_eval(value.strip())
-    except (ValueError, SyntaxError):
-        return path.strip(), value.strip()
+        found = ast.literal_eval(value.strip())
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # what Python says of texts like {[]: 1}
+        found = value.strip()
+    try:
+        json.dumps(to_plain(found), allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"--set {path.strip()}: a record cannot hold the value ({error}); expected finite numbers, "
+                          "texts, True, False, None, lists or dicts of them") from error
+    return path.strip(), found
 
 
 def check_overrides(overrides: Sequence[tuple[str, Any]], configs: Sequence[Mapping[str, Any]]) -> None:
@@ -153,10 +173,7 @@ def check_overrides(overrides: Sequence[tuple[str, Any]], configs: Sequence[Mapp
             near = difflib.get_close_matches(path, paths, n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else "see --dry-run -v for every path"
             raise ConfigError(f"--set {path}: no selected cell has this key; {hint}")
-        old = _get(having[0], path)
-        if old is not None and value is not None and not _same_kind(old, value):
-            raise ConfigError(f"--set {path}={value!r}: expected {type(old).__name__} like {old!r}, "
-                              f"got {type(value).__name__}")
+        _check_kind(path, _get(having[0], path), value)
 
 
 def assign(config: dict[str, Any], path: str, value: Any) -> None:
@@ -196,6 +213,32 @@ def to_plain(value: Any) -> Any:
     return value
 
 
+def _check_kind(path: str, old: Any, value: Any) -> None:
+    whole_section = value is None and isinstance(old, Mapping) and "." not in path
+    if whole_section or old is not None and value is not None and not _same_kind(old, value):
+        raise ConfigError(f"--set {path}={value!r}: expected {type(old).__name__} like {old!r}, "
+                          f"got {type(value).__name__}")
+
+
+def _checked(config: dict[str, Any]) -> dict[str, Any]:
+    # what every cell needs before anything is opened
+    for name in ("method", "model", "dataset", "evaluation"):
+        if not isinstance(config.get(name), Mapping):
+            raise ConfigError(f"the config's {name} must be a dict, got {config.get(name)!r}")
+    check_fields(config["method"], METHOD_FIELDS, "method")
+    check_fields(config["dataset"], DATASET_FIELDS, "dataset")
+    if not isinstance(config["evaluation"].get("threshold"), (int, float)):
+        raise ConfigError(f"evaluation.threshold must be a number, got {config['evaluation'].get('threshold')!r}")
+    return config
+
+
+def check_fields(values: Mapping[str, Any], types: Mapping[str, type], where: str) -> None:
+    """Raise ``ConfigError`` where a field is absent or of another type."""
+    for name, kind in types.items():
+        if not isinstance(values.get(name), kind):
+            raise ConfigError(f"{where}: {name} must be a {kind.__name__}, got {values.get(name)!r}")
+
+
 def _same_kind(old: Any, new: Any) -> bool:
     numbers = (int, float)
     if isinstance(old, numbers) and not isinstance(old, bool):
@@ -228,8 +271,3 @@ def _get(config: Mapping[str, Any], path: str) -> Any:
     for key in path.split("."):
         node = node[key]
     return node
-
-
-def _set(config: dict[str, Any], path: str, value: Any) -> None:
-    if _has(config, path):
-        assign(config, path, value)

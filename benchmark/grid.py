@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,15 @@ from benchmark.records import CellKey
 
 SUITE_KINDS = ("grid", "figure", "average", "cross", "robustness", "scr", "protocols", "leakage")
 PROTOCOLS = ("standard", "basicirstd", "dnanet", "overlap", "opdc", "shooting")
+METRICS = ("iou", "niou", "niou_targets", "precision", "recall", "f1", "pd", "fa", "hiou", "pixel_auc", "target_auc",
+           "target_pauc", "trainable_params_m", "inference_s")
+"""What a table can show; ``reports.metric_styles`` says how."""
+SUITE_FIELDS = {
+    "name": "name", "title": str, "metrics": [str], "methods": [(str, dict)], "published": (str, type(None)),
+    "datasets": [str], "seeds": [int], "notes": [str], "labels": {str: [str]}, "kind": str, "figures": [str],
+    "images": {str: [str]}, "suites": [str],
+}
+"""Types of a suite's fields; ``name`` is a text that can name a file."""
 SCR_LEVELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
 SUBSETS = {"all": "all test images", "without": "without near-duplicates", "change": "change"}
 ROW_HEADS = {"cross": "Trained on", "robustness": "Corruption", "protocols": "Protocol", "leakage": "Test images"}
@@ -169,18 +179,39 @@ def check_suite(suite: Any, source: str) -> dict[str, Any]:
     """The suite itself. Raises ``ConfigError`` for missing or unknown keys, kinds and fields of rows."""
     required = {"name", "title", "metrics", "methods"}
     optional = {"published", "datasets", "seeds", "notes", "labels", "kind", "figures", "images"}
-    if isinstance(suite, dict) and "suites" in suite and suite.keys() <= {"name", "title", "suites"}:
+    for name in suite if isinstance(suite, dict) else ():
+        if name in SUITE_FIELDS and not _fits(suite[name], SUITE_FIELDS[name]):
+            raise ConfigError(f"{source}: {name} cannot be {suite[name]!r}")
+    if isinstance(suite, dict) and "suites" in suite and {"name", "title", "suites"} == suite.keys():
         return suite
     if not isinstance(suite, dict) or not required <= suite.keys() or not suite.keys() <= required | optional:
         raise ConfigError(f"{source}: a suite is a dict with {', '.join(sorted(required))} and optionally "
                           f"{', '.join(sorted(optional))}; or with name, title and suites")
+    if any(len(pair) != 2 for pair in suite.get("labels", {}).values()):
+        raise ConfigError(f"{source}: labels holds (title, type) by method")
+    for metric in suite["metrics"]:
+        if metric not in METRICS:
+            raise ConfigError(f"{source}: {unknown_name('metric', metric, METRICS)}")
     if suite.get("kind", "grid") not in SUITE_KINDS:
         raise ConfigError(f"{source}: {unknown_name('kind', suite['kind'], SUITE_KINDS)}")
     for entry in suite["methods"]:
-        if not isinstance(entry, str) and not {"name", "base", "title"} <= entry.keys() <= {
-                "name", "base", "title", "type", "set"}:
+        if not isinstance(entry, str) and not ({"name", "base", "title"} <= entry.keys() <= {
+                "name", "base", "title", "type", "set"} and all(
+                isinstance(value, dict if name == "set" else str) for name, value in entry.items())):
             raise ConfigError(f"{source}: a variant is a dict with name, base and title, and perhaps type and set")
     return suite
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind == "name":
+        return isinstance(value, str) and re.fullmatch(r"[\w+-][\w.+-]*", value) is not None
+    if isinstance(kind, list):
+        return isinstance(value, (list, tuple)) and all(_fits(item, kind[0]) for item in value)
+    if isinstance(kind, dict):
+        ((key_kind, item_kind),) = kind.items()
+        return isinstance(value, dict) and all(
+            isinstance(key, key_kind) and _fits(item, item_kind) for key, item in value.items())
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _row(suite: Mapping[str, Any], entry: str | Mapping[str, Any]) -> Row:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmark.datasets.folder import is_text
 from benchmark.datasets.images import SUFFIXES, read_image
 from benchmark.errors import DataError
 
@@ -63,6 +64,9 @@ def _read(path: Path, name: str) -> Iterator[Frame | Unreadable]:
 
 
 def _read_video(path: Path, name: str) -> Iterator[Frame | Unreadable]:
+    if not is_text(str(path)):  # OpenCV crashes on it
+        yield Unreadable(f"{path}: its name is not UTF-8; rename it")
+        return
     video = cv2.VideoCapture(str(path)) if path.is_file() else None
     number = 0
     while video is not None:

@@ -60,15 +60,18 @@ class ResultFolder:
                               ("score", (score * np.iinfo(np.uint16).max).round().astype(np.uint16)),
                               ("overlay", _overlay(image, found))):
             path = self.folder / f"{name}_{kind}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if not cv2.imwrite(str(path), picture):
-                raise StoreError(f"{path}: could not be written")
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                # not by imwrite, which crashes on a name that is not UTF-8
+                path.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+            except OSError as error:
+                raise StoreError(f"{path}: could not be written ({error.strerror})") from error
 
     def __enter__(self) -> ResultFolder:
         return self
 
     def __exit__(self, *unused: Any) -> None:
-        with self.table.open("w", newline="", encoding="utf-8") as file:
+        with self.table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(self._rows)

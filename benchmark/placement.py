@@ -157,7 +157,7 @@ def read_gpus() -> list[Gpu]:
 
 
 def check(cells: Iterable[Cell], device: str, per_cell: int, *, here: bool = True) -> None:
-    """Raise ``ConfigError`` where cells cannot be shared by ``per_cell`` processes; ``here``: on this machine's GPUs."""
+    """Raise ``ConfigError`` where cells cannot be shared by ``per_cell`` processes; ``here``: on its own GPUs."""
     if per_cell == 1:
         return
     shown = len(provenance.gpus()) if here and device != "cpu" else 0

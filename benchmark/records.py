@@ -17,10 +17,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from benchmark.errors import StoreError
+from benchmark.json_text import parse
 
+T = TypeVar("T")
 SCHEMA = 1
 RECORD_FILE = "record.json"
 PER_IMAGE_FILE = "per_image.jsonl"
@@ -33,6 +35,7 @@ MAPS_FOLDER = "maps"
 """Score maps of a few test images, 8-bit PNG, in the cell's folder."""
 IMAGES_FOLDER = "images"
 """Those test images and their masks, in the store's root, by data fingerprint."""
+LONGEST_SLOT = 240  # bytes; file systems allow 255 in a name
 AUDITS_FOLDER = "audits"
 """Near-duplicates of training images among test images, in the store's root, by data fingerprint."""
 
@@ -61,7 +64,15 @@ class CellKey:
     def slot(self) -> str:
         """Folder name of the cell, the same for every version of its config; a split may be a path, a slot never is."""
         parts = (self.method, self.dataset, self.split, self.profile, f"s{self.seed}")
-        return "__".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)
+        slot = "__".join(re.sub(r"[^\w.+-]+", "-", part).strip("-.") for part in parts)
+        if len(slot.encode()) <= LONGEST_SLOT:
+            return slot
+        return f"{slot[:LONGEST_SLOT // 8]}-{hashlib.sha256(slot.encode()).hexdigest()[:16]}"
+
+    @classmethod
+    def from_dict(cls, data: Any) -> CellKey:
+        """The key with these fields. Raises ``ValueError`` for others, or of other types."""
+        return _from_fields(cls, data)
 
     def __str__(self) -> str:
         return f"{self.method} / {self.dataset} / seed {self.seed}"
@@ -76,6 +87,11 @@ class Metric:
     low: float | None = None
     high: float | None = None
     reason: str = ""
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Metric:
+        """The metric with these fields. Raises ``ValueError`` for others, or of other types."""
+        return _from_fields(cls, data)
 
 
 @dataclass(frozen=True)
@@ -111,13 +127,20 @@ class Record:
         body = {name: value for name, value in data.items() if name not in ("checksum", COUNTS_CHECKSUM)}
         if body.pop("schema", None) != SCHEMA:
             raise StoreError(f"record has schema {data.get('schema')!r}, this version reads {SCHEMA}")
-        if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
-            raise StoreError("record does not fit its checksum; it was edited or damaged")
         try:
-            metrics = {name: Metric(**metric) for name, metric in body["metrics"].items()}
-            return cls(**(body | {"key": CellKey(**body["key"]), "metrics": metrics}))
-        except (KeyError, TypeError) as error:
-            raise StoreError(f"record lacks or has an unknown field: {error}") from error
+            if data.get("checksum") != _checksum({"schema": SCHEMA} | body):
+                raise StoreError("record does not fit its checksum; it was edited or damaged")
+            metrics, key = body.get("metrics"), CellKey.from_dict(body.get("key"))
+            if not isinstance(metrics, Mapping):
+                raise ValueError("it has no metrics")
+            record = _from_fields(cls, body | {"key": key, "metrics": {
+                name: Metric.from_dict(metric) for name, metric in metrics.items()}})
+            if not all(isinstance(values, list) for values in record.roc.values()) or len(
+                    {len(values) for values in record.roc.values()}) > 1:
+                raise ValueError("its roc holds no lists of one length")
+            return record
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"record is none of this version: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -129,6 +152,11 @@ class Failure:
     """One line for the table's footnote and the closing summary."""
     traceback: str = ""
     attempts: int = 1
+
+    @classmethod
+    def from_dict(cls, data: Any) -> Failure:
+        """The failure with these fields. Raises ``ValueError`` for others, or of other types."""
+        return _from_fields(cls, data)
 
 
 @dataclass(frozen=True)
@@ -202,7 +230,7 @@ class RecordStore:
         """
         path, counts = self.folder(key) / RECORD_FILE, self.folder(key) / PER_IMAGE_FILE
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = parse(path.read_text(encoding="utf-8"))
             record = Record.from_dict(content)
             if COUNTS_CHECKSUM in content and _sha256(counts) != content[COUNTS_CHECKSUM]:
                 set_aside(counts)
@@ -210,6 +238,8 @@ class RecordStore:
             return record
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read ({error.strerror})") from error
         except (ValueError, StoreError):
             set_aside(path)
             return None
@@ -236,8 +266,8 @@ class RecordStore:
     def get_failure(self, key: CellKey) -> Failure | None:
         """Why the last attempt failed, or None when there was none since the last success."""
         try:
-            return Failure(**json.loads((self.folder(key) / FAILURE_FILE).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError, TypeError):
+            return Failure.from_dict(parse((self.folder(key) / FAILURE_FILE).read_text(encoding="utf-8")))
+        except (OSError, ValueError):
             return None
 
     def put_failure(self, key: CellKey, failure: Failure) -> None:
@@ -279,7 +309,7 @@ class RecordStore:
         found = []
         for path in sorted((self.root / "cells").glob(f"*/{RECORD_FILE}")):
             with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
-                found.append(CellKey(**json.loads(path.read_text(encoding="utf-8"))["key"]))
+                found.append(CellKey.from_dict(parse(path.read_text(encoding="utf-8"))["key"]))
         return found
 
     def _require_writable(self) -> None:
@@ -297,10 +327,10 @@ class RecordStore:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a file of JSON lines; empty when there is none, a line cut off by a kill left out."""
     found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for line in path.read_bytes().split(b"\n") if path.is_file() else []:
         with contextlib.suppress(ValueError):
-            found.append(json.loads(line))
-    return found
+            found.append(parse(line))
+    return [row for row in found if isinstance(row, dict)]
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -308,7 +338,7 @@ def write_atomically(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_neighbour(path)
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        with temporary.open("w", encoding="utf-8", errors="replace") as file:  # bytes of a name that are no text
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -320,6 +350,22 @@ def write_atomically(path: Path, text: str) -> None:
 def temporary_neighbour(path: Path) -> Path:
     """A name beside ``path`` that is this process's own, also among machines that share the folder."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.tmp")
+
+
+def _from_fields(cls: type[T], data: Any) -> T:
+    # The object with these fields, of the types that its class names.
+    hints = get_type_hints(cls)
+    if not isinstance(data, Mapping) or not data.keys() <= hints.keys():
+        raise ValueError(f"{cls.__name__.lower()} holds no object with fields of {', '.join(hints)}")
+    for name, value in data.items():
+        hint = hints[name]
+        kinds = (get_origin(hint),) if get_origin(hint) is dict else get_args(hint) or (hint,)  # of X | None both
+        if isinstance(value, bool) or not isinstance(value, kinds + (int,) * (float in kinds)):
+            raise ValueError(f"{cls.__name__.lower()} has a {type(value).__name__} as {name}")
+    try:
+        return cls(**data)
+    except TypeError as error:  # one without a default is absent
+        raise ValueError(str(error)) from error
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

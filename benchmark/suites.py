@@ -114,7 +114,11 @@ def load_suite(name_or_path: str) -> dict[str, Any]:
 
 def members(suite: dict[str, Any]) -> list[dict[str, Any]]:
     """The suites that a suite of suites names, or the suite alone."""
-    return [load_suite(name) for name in suite["suites"]] if "suites" in suite else [suite]
+    found = [load_suite(name) for name in suite["suites"]] if "suites" in suite else [suite]
+    for member in found:
+        if "suites" in member:
+            raise ConfigError(f"suite {suite['name']}: {member['name']} is itself a suite of suites; name its members")
+    return found
 
 
 def expand(suite: dict[str, Any], selection: Selection) -> Plan:

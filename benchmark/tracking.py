@@ -9,7 +9,6 @@ from __future__ import annotations
 import configparser
 import contextlib
 import importlib.util
-import json
 import netrc
 import os
 import time
@@ -20,6 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmark.json_text import parse
 from benchmark.records import CellKey, Outcome, RecordStore, Status
 from benchmark.suites import Cell
 
@@ -93,8 +93,8 @@ def untracked(outcomes: Sequence[Outcome], store: RecordStore) -> list[Outcome]:
 def marked_id(folder: Path) -> str | None:
     """Identity of the cell whose run was written in this cell folder, or None."""
     try:
-        return json.loads((folder / MARKER).read_text(encoding="utf-8"))["id"]
-    except (OSError, ValueError, KeyError):
+        return parse((folder / MARKER).read_text(encoding="utf-8"))["id"]
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

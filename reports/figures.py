@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from benchmark.errors import ConfigError, unknown_name
 from benchmark.records import Outcome, Record, SuiteResult
 from reports import breakdown, conditions, qualitative
 from reports.panels import KINDS, Scene, legend_below, legend_rows, name_margin, panels, save
@@ -59,6 +60,8 @@ def _draw(name: str, result: SuiteResult, root: Path | None) -> tuple[Figure | N
     if name in qualitative.FIGURES:
         figure, caption = qualitative.draw(name, result, root)
         return figure, caption, "png"
+    if name not in FIGURES:
+        raise ConfigError(unknown_name("figure", name, [*FIGURES, *qualitative.FIGURES]))
     draw, caption, wanted = FIGURES[name]
     outcomes = [outcome for outcome in outcomes if wanted(outcome)]
     if not outcomes:

@@ -50,7 +50,13 @@ class Scene:
         """What became of the targets of each image, for each seed that kept it (see ``benchmark.metrics.errors``)."""
         found = [read_lines(Path(outcome.folder) / DETAILS_FILE) for outcome in self.outcomes
                  if (outcome.key.method, outcome.key.dataset) == (method, dataset) and outcome.folder is not None]
-        return [rows for rows in found if rows]
+        return [rows for rows in ([row for row in own if _is_detail(row)] for own in found) if rows]
+
+
+def _is_detail(row: dict[str, Any]) -> bool:
+    targets = row.get("targets")
+    return isinstance(row.get("false"), int) and isinstance(targets, list) and all(
+        isinstance(target, list) and list(map(type, target)) == [int, bool, str] for target in targets)
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

@@ -42,7 +42,7 @@ def to_pdf(parts: list[Part], name: str, title: str) -> bytes:
                     shutil.copy(part.folder / figure["file"], folder / f"{part.name}-{figure['file']}")
         shutil.copy(TEMPLATE, folder / "report.typ")
         content = json.dumps(_content(parts, name, title), ensure_ascii=False)
-        (folder / "report.json").write_text(content, encoding="utf-8")
+        (folder / "report.json").write_text(content, encoding="utf-8", errors="replace")
         # Only typst's own fonts: the page looks the same on every machine.
         return typst.compile(str(folder / "report.typ"), root=str(folder), ignore_system_fonts=True)
 

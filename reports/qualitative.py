@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from scipy import ndimage
 
+from benchmark.errors import DataError
 from benchmark.records import IMAGES_FOLDER, MAPS_FOLDER, Outcome, SuiteResult
 from reports.style import plain
 
@@ -123,15 +124,18 @@ def _pictures(dataset: str, outcomes: list[Outcome], root: Path | None) -> list[
 
 
 def _read(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L"))
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return np.asarray(image.convert("L"))
+    except Exception as error:  # Pillow's decoders raise half a dozen types
+        raise DataError(f"{path}: not a whole PNG; remove it, or run its cell again") from error
 
 
 def _qualitative(shown: list[Picture], titles: dict[str, str]) -> Figure:
     heads = ["Image", *titles.values(), "Ground truth"]
     figure, axes = _grid(len(shown), heads, legend=True)
     for row, picture in zip(axes, shown, strict=True):
-        row[0].set_ylabel(picture.id, fontsize=5)
+        row[0].set_ylabel(plain(picture.id), fontsize=5)
         _show(row[0], picture.image, picture)
         for axis, method in zip(row[1:-1], titles, strict=True):
             if method not in picture.maps:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmark.errors import StoreError
 from benchmark.metrics.bootstrap import difference_of, holm, resampled
 from benchmark.metrics.summary import LOWER_IS_BETTER, RATIOS, count_table, figures
 from benchmark.metrics.target import ImageCounts
@@ -24,7 +25,17 @@ def read_counts(outcome: Outcome) -> list[ImageCounts]:
     """Per-image counts of a finished cell; empty where they were not kept or not copied along."""
     if outcome.record is None or outcome.folder is None:
         return []
-    return [ImageCounts.from_dict(row) for row in read_lines(Path(outcome.folder) / PER_IMAGE_FILE)]
+    return read_count_file(Path(outcome.folder) / PER_IMAGE_FILE)
+
+
+def read_count_file(path: Path) -> list[ImageCounts]:
+    """Per-image counts of a file, empty where there is none. Raises ``StoreError`` naming a file of something else."""
+    try:
+        counts = [ImageCounts.from_dict(row) for row in read_lines(path)]
+        count_table(counts)
+    except ValueError as error:
+        raise StoreError(f"{path}: {error}; run the cell again with --force") from error
+    return counts
 
 
 def compare(result: SuiteResult, resamples: int = RESAMPLES) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmark.captioning.scenes import SceneFile, sent_size
 from benchmark.errors import BenchError, DataError
+from benchmark.json_text import parse
 
 OUR_START = b'{"image":'
 STOP_AFTER = 5
@@ -202,17 +203,22 @@ def paid(*journals: Journal) -> tuple[int, int]:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        entry = json.loads(line)
+        entry = parse(line)
     except ValueError:
         return None
-    return entry if isinstance(entry, dict) and isinstance(entry.get("image"), str) else None
+    usable = isinstance(entry, dict) and isinstance(entry.get("image"), str)
+    return entry if usable and _are_tokens(entry.get("tokens", (0, 0))) else None
+
+
+def _are_tokens(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(count, int) for count in value)
 
 
 def _image_tokens(path: Path) -> int:
     try:
         with Image.open(path) as image:
             width, height = image.size
-    except OSError as error:
+    except Exception as error:  # Pillow's readers raise half a dozen types
         raise DataError(f"{path}: not an image") from error
     tiles = math.prod(math.ceil(side / TILE) for side in sent_size((height, width)))
     return IMAGE_BASE_TOKENS + TILE_TOKENS * tiles

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -16,6 +15,7 @@ from benchmark.datasets.caption_schema import (
     problems,
 )
 from benchmark.datasets.mirstd import leak_words
+from benchmark.json_text import parse
 
 FIELDS = ("scene", "scene_class", "objects", "text")
 
@@ -71,7 +71,7 @@ def read_answer(answer: str, image: str) -> tuple[dict[str, Any], list[str]]:
     """The caption that an answer holds, and everything that is wrong with it; the caption is empty where it is none."""
     fenced = re.fullmatch(r"\s*```(?:json)?\s*(.*?)\s*```\s*", answer, re.DOTALL)
     try:
-        content = json.loads(fenced[1] if fenced else answer)
+        content = parse(fenced[1] if fenced else answer)
     except ValueError:
         return {}, ["the answer is not JSON"]
     if not isinstance(content, dict):

@@ -17,6 +17,7 @@ from benchmark.captioning.scenes import SceneFile, as_png, background
 from benchmark.datasets.caption_schema import MAX_WORDS, MIN_WORDS, SCENE_CLASSES, form_problems, problems
 from benchmark.datasets.captions import read_captions
 from benchmark.errors import BenchError, DataError
+from benchmark.json_text import parse
 from benchmark.records import write_atomically
 
 PAGE = Path(__file__).with_name("review.html")
@@ -122,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             length = int(self.headers.get("Content-Length", ""))
-            content = json.loads(self.rfile.read(length)) if 0 <= length <= MAX_BODY else None
+            content = parse(self.rfile.read(length)) if 0 <= length <= MAX_BODY else None
             if not isinstance(content, dict):
                 raise ValueError("not an object")
         except ValueError:

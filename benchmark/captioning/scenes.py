@@ -51,7 +51,10 @@ def find_scenes(name: str, root: Path, with_masks: bool) -> list[SceneFile]:
         paths = sorted(path for path in inner.iterdir() if path.suffix.lower() in SUFFIXES)
         scenes = [SceneFile(path.stem, path, None) for path in paths]
     else:
-        source = FolderSource(load_dataset_config(name) | {"text": None}, root, "paper")
+        config = load_dataset_config(name)
+        if config["layout"] == "synthetic":
+            raise ConfigError(f"{name}: its images are generated, and described by their generator")
+        source = FolderSource(config | {"text": None}, root, "paper")
         lacking = [sample_id for sample_id in source.images if sample_id not in source.masks]
         if with_masks and lacking:
             raise DataError(f"{source.images[lacking[0]]}: its mask is missing ({len(lacking)} such images); with "

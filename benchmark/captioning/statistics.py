@@ -60,9 +60,10 @@ def near_duplicates(texts: Sequence[str]) -> tuple[list[tuple[int, int, float]],
     """Pairs of texts that share most of their words, most alike first, and how many texts have such a partner."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    if len(texts) < 2:
+    telling = [set(words(text)) - FORM_WORDS for text in texts]
+    if len(texts) < 2 or not any(telling):  # texts of another script have no words of ours
         return [], 0
-    matrix = CountVectorizer(analyzer=lambda text: set(words(text)) - FORM_WORDS, dtype=np.int32).fit_transform(texts)
+    matrix = CountVectorizer(analyzer=lambda own: own, dtype=np.int32).fit_transform(telling)
     sizes = np.asarray(matrix.sum(axis=1)).ravel()
     common = (matrix @ matrix.T).tocoo()
     similarity = common.data / np.maximum(sizes[common.row] + sizes[common.col] - common.data, 1)

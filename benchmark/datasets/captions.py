@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from benchmark.datasets.fingerprints import file_hashes
 from benchmark.datasets.mirstd import FOLDER, caption_file
 from benchmark.datasets.sample import PARTS
 from benchmark.errors import ConfigError, DataError, unknown_name
+from benchmark.json_text import parse
 
 MODES = ("file", "template", "shuffled")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -105,7 +106,7 @@ def read_captions(path: Path, every: bool = False) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            entry = json.loads(line)
+            entry = parse(line)
         except ValueError as error:
             raise DataError(f"{path}, line {number}: not JSON") from error
         if found := problems(entry):
@@ -118,8 +119,13 @@ def read_captions(path: Path, every: bool = False) -> list[dict[str, Any]]:
 
 def _find(config: Mapping[str, Any], root: Path, dataset: str) -> Path | None:
     if config.get("file"):
+        if not isinstance(config["file"], str):
+            raise ConfigError(f"text.file: expected the path of a caption file, got {config['file']!r}")
         path = root / config["file"]
-        if not path.is_file():
+        found = False
+        with contextlib.suppress(OSError):  # too long for the name of a file, for one
+            found = path.is_file()
+        if not found:
             raise DataError(f"{path}: no such caption file; make one with `python benchmark/data.py caption`, or leave "
                             "text.file empty")
         return path

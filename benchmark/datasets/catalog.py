@@ -17,6 +17,7 @@ REQUIRED = {
     "folder": {"name", "title", "layout", "real", "folder", "images", "masks", "default_split", "mean", "std"},
     "synthetic": {"name", "title", "layout", "real", "default_split", "mean", "std"},
 }
+FOLDER_FIELDS = {"folder": str, "images": str, "masks": str}
 CUSTOM = "custom"
 CAPTIONS = "captions.jsonl"
 """Where captions of a user's own folder lie, in that folder."""
@@ -80,6 +81,7 @@ def open_dataset(config: Mapping[str, Any], root: Path, split: str | None = None
         from benchmark.datasets.synthetic import SyntheticSource  # scipy's transforms, not needed for files
 
         return SyntheticSource.from_config(config, caption_seed=seed)
+    configs.check_fields(config, FOLDER_FIELDS, "dataset")
     reason = missing_reason(config, root)
     if reason:
         raise DataError(reason)

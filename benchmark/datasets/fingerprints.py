@@ -9,10 +9,12 @@ import contextlib
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark.errors import DataError
+from benchmark.json_text import parse
 from benchmark.records import set_aside
 
 
@@ -23,6 +25,8 @@ def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
     for path in paths:
         try:
             status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+                raise DataError(f"{path}: not a file")
             # The time of change too: copying and unpacking set the other one to whatever the original had.
             key = f"{path.absolute()}|{status.st_size}|{status.st_mtime_ns}|{status.st_ctime_ns}"
             known = cache.get(key)
@@ -43,7 +47,7 @@ def _cache_file() -> Path:
 
 def _read_cache() -> dict[str, str]:
     try:
-        content = json.loads(_cache_file().read_text(encoding="utf-8"))
+        content = parse(_cache_file().read_text(encoding="utf-8"))
         if _checksum(content["hashes"]) == content["checksum"]:
             return content["hashes"]
         set_aside(_cache_file())

@@ -91,6 +91,11 @@ class FolderSource:
         return digest.hexdigest()[:16]
 
 
+def is_text(name: str) -> bool:
+    """Whether a name is UTF-8; Python keeps bytes of other codings as surrogates, which no file of ours can hold."""
+    return name == name.encode(errors="ignore").decode()
+
+
 def _by_id(folder: Path, pattern: str, stem_suffixes: tuple[str, ...]) -> dict[str, Path]:
     subfolder, _, name = pattern.rpartition("/")
     if "{id}" not in pattern:
@@ -98,8 +103,11 @@ def _by_id(folder: Path, pattern: str, stem_suffixes: tuple[str, ...]) -> dict[s
     try:
         paths = sorted((path for path in (folder / subfolder).iterdir() if not path.name.startswith(".")),
                        key=lambda path: natural_order(path.name))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise DataError(f"{folder / subfolder}: no such folder; see `python benchmark/data.py prepare`") from error
+    for path in paths:
+        if not is_text(path.name):
+            raise DataError(f"{path}: its name is not UTF-8, and could not stand in a list or a report; rename it")
     if name:
         before, after = name.split("{id}")
         expression = re.compile(re.escape(before) + "(.+)" + re.escape(after))

@@ -13,6 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from benchmark.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Codings that are tried, whatever the suffix; others of Pillow's start programs (EPS) or are not for images."""
 SIXTEEN_BIT_MODES = ("I;16", "I;16B", "I;16L", "I")
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,11 @@ def read_image(path: Path) -> np.ndarray:
         raise DataError(f"{path}: floating-point image, expected 8 or 16 bits; convert it first")
     if image.mode in ("P", "PA", "LA", "RGBA"):
         image = image.convert("RGBA").convert("RGB")
-    return np.array(image.convert("L"))
+    try:
+        return np.array(image.convert("L"))
+    except ValueError as error:
+        raise DataError(f"{path}: colours of mode {image.mode} cannot be turned into grey levels; convert it "
+                        "first") from error
 
 
 def read_mask(path: Path, shape: tuple[int, int] | None = None) -> np.ndarray:
@@ -71,9 +77,11 @@ def read_mask(path: Path, shape: tuple[int, int] | None = None) -> np.ndarray:
 
 def _open(path: Path) -> Image.Image:
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("not a file")  # a pipe would be waited for
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 image.load()
                 return image.copy()
     except FileNotFoundError as error:

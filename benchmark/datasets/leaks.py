@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark.datasets.audit import NEAR_DUPLICATE, near_duplicates, thumbnail
 from benchmark.datasets.sample import SampleSource
+from benchmark.json_text import parse
 from benchmark.records import AUDITS_FOLDER, write_atomically
 
 
@@ -26,7 +27,8 @@ def keep_leaks(store_root: Path, source: SampleSource, fingerprint: str) -> Path
 def read_leaks(store_root: Path, fingerprint: str) -> list[str] | None:
     """Ids of those test images, or None where nobody has looked for them."""
     try:
-        content = json.loads((store_root / AUDITS_FOLDER / f"{fingerprint}.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+        content = parse((store_root / AUDITS_FOLDER / f"{fingerprint}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
-    return content["near_duplicates"]
+    found = content.get("near_duplicates") if isinstance(content, dict) else None
+    return found if isinstance(found, list) and all(isinstance(name, str) for name in found) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import shutil
 import urllib.error
 import urllib.request
@@ -36,7 +37,9 @@ def download(url: str, path: Path, sha256: str | None = None, progress: Progress
         try:
             _fetch(url, part, progress)
             break
-        except (OSError, urllib.error.URLError) as error:
+        except (ValueError, http.client.InvalidURL) as error:
+            raise DataError(f"{url}: not the address of a file ({error})") from error
+        except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code < 500:
                 raise DataError(f"{url}: the server answered {error.code} {error.reason}; fetch it by hand") from error
             if attempt == ATTEMPTS:
@@ -59,8 +62,13 @@ def unpack(archive: Path, target: Path, holds: str) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         with zipfile.ZipFile(archive) as content:
+            needed = sum(member.file_size for member in content.infolist())
+            free = shutil.disk_usage(archive.parent).free
+            if needed > free:  # what a member claims is also the most that is read of it
+                raise DataError(f"{archive}: holds {needed / 1e9:.1f} GB, the disk has {free / 1e9:.1f} GB left")
             for name in content.namelist():
-                if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+                path = PurePosixPath(name)
+                if not path.parts or path.is_absolute() or ".." in path.parts or "\\" in name:
                     raise DataError(f"{archive}: holds the path {name!r}, which leaves the folder; not unpacked")
             content.extractall(temporary)
         inside = [path.parent for path in sorted(temporary.rglob(holds)) if path.is_dir()]
@@ -69,8 +77,12 @@ def unpack(archive: Path, target: Path, holds: str) -> None:
         if target.exists():
             raise DataError(f"{target} exists already; move it away first")
         inside[0].replace(target)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{archive}: not a whole zip file; remove it and try again") from error
+    except DataError:
+        raise
+    except Exception as error:  # zipfile raises a dozen types for what is damaged, encrypted or named absurdly
+        reason = "" if isinstance(error, zipfile.BadZipFile) else f" ({type(error).__name__})"
+        raise DataError(f"{archive}: not a whole zip file that can be unpacked{reason}; remove it and try "
+                        "again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

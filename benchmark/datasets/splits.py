@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections import Counter
@@ -36,8 +37,8 @@ def read_split_list(path: Path) -> list[str]:
             continue
         if re.search(r"[/\\\x00]", name) or name in (".", ".."):
             raise DataError(f"{path}: {name!r} is a path, expected the id of an image")
-        stem, dot, suffix = name.rpartition(".")
-        ids.append(stem if dot and f".{suffix.lower()}" in SUFFIXES else name)
+        stem, _, suffix = name.rpartition(".")
+        ids.append(stem if stem and f".{suffix.lower()}" in SUFFIXES else name)
     return ids
 
 
@@ -87,13 +88,15 @@ def split_files(split: str, offered: Mapping[str, Mapping[str, str]], folder: Pa
     if split in offered:
         return {part: folder / name for part, name in offered[split].items()}
     path = Path(split)
-    if path.is_file():
-        return {"test": path}
-    if path.is_dir():
-        found = {part: sorted(path.glob(f"{part}*.txt")) for part in PARTS}
-        if not found["test"] or any(len(files) > 1 for files in found.values()):
-            raise ConfigError(f"--split {split}: expected one train*.txt, at most one val*.txt and one test*.txt there")
-        return {part: files[0] for part, files in found.items() if files}
+    with contextlib.suppress(OSError):  # too long for the name of a file, for one
+        if path.is_file():
+            return {"test": path}
+        if path.is_dir():
+            found = {part: sorted(path.glob(f"{part}*.txt")) for part in PARTS}
+            if not found["test"] or any(len(files) > 1 for files in found.values()):
+                raise ConfigError(f"--split {split}: expected one train*.txt, at most one val*.txt and one test*.txt "
+                                  "there")
+            return {part: files[0] for part, files in found.items() if files}
     raise ConfigError(unknown_name("split", split, [*offered, PAPER]) + ", or the path of a folder of lists")
 
 

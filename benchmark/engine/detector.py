@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from benchmark.datasets.catalog import load_dataset_config
 from benchmark.datasets.sample import Sample
 from benchmark.engine import compat
 from benchmark.errors import ConfigError, DataError, StoreError
+from benchmark.json_text import parse
 from benchmark.records import RECORD_FILE, Record
 from models.weights import WeightsError
 
@@ -191,7 +191,7 @@ def _record_beside(checkpoint: Path, method: str) -> Record | None:
 
 def _read(path: Path) -> Record | None:
     try:
-        return Record.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        return Record.from_dict(parse(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, StoreError):
         return None
 

@@ -56,6 +56,10 @@ class ImageCounts:
         names = {field.name for field in fields(cls)}
         if set(data) != names:
             raise ValueError(f"image counts need exactly {sorted(names)}, got {sorted(data)}")
+        for name, value in data.items():
+            kind = {"image_id": str, "protocol": str, "pair_iou_sum": (int, float, type(None))}.get(name, int)
+            if not isinstance(value, kind) or isinstance(value, bool) or kind is int and not 0 <= value < 2**63:
+                raise ValueError(f"image counts cannot have {value!r} as {name}")
         return cls(**data)
 
 

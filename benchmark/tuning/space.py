@@ -99,7 +99,11 @@ def _check(where: str, path: str, entry: Any) -> None:
         raise ConfigError(f"{where}: {path}: expected dict(low=..., high=...) or dict(of=(...)), got {entry!r}")
     for key in entry.keys() - keys:
         raise ConfigError(f"{where}: {path}: {unknown_name('key', key, keys)}")
-    if "of" not in entry and not entry["low"] < entry["high"]:
-        raise ConfigError(f"{where}: {path}: low < high must hold, but got {entry['low']} and {entry['high']}")
+    try:
+        if "of" not in entry and not entry["low"] < entry["high"]:
+            raise ConfigError(f"{where}: {path}: low < high must hold, but got {entry['low']} and {entry['high']}")
+        distributions({path: entry})
+    except (TypeError, ValueError, OverflowError) as error:  # Optuna's rules for step and log
+        raise ConfigError(f"{where}: {path}: no range to draw from: {error}") from error
     if path.startswith("+") and "default" not in entry:
         raise ConfigError(f"{where}: {path}: a path that may be absent needs a default")

@@ -10,6 +10,7 @@ from benchmark import configs, grid
 from benchmark.errors import ConfigError
 from benchmark.records import CellKey, Outcome, Status
 from benchmark.suites import Selection, expand, expand_all, lay_out, load_suite, members
+from reports.metric_styles import STYLES
 
 NOWHERE = Path("no-data-here")
 
@@ -121,6 +122,15 @@ def test_unknown_kinds_and_fields_are_refused():
         grid.check_suite(base | dict(kind="robust"), "x.py")
     with pytest.raises(ConfigError, match="a variant is a dict with name, base and title"):
         grid.check_suite(base | dict(methods=(dict(name="a", base="acm", title="A", colour="red"),)), "x.py")
+
+
+def test_the_metrics_of_a_suite_are_those_that_a_table_can_show():
+    assert set(grid.METRICS) == set(STYLES)
+
+
+def test_a_suite_of_suites_holds_no_other_one():
+    with pytest.raises(ConfigError, match="all is itself a suite of suites"):
+        members(dict(name="more", title="More", suites=("table1", "all")))
 
 
 @pytest.mark.realdata

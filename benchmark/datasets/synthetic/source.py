@@ -26,6 +26,7 @@ from benchmark.errors import ConfigError, DataError, unknown_name
 NAME = "synth-sirst"
 MIN_SIDE, MAX_SIDE = 64, 4096
 MAX_SCR = 50  # above this even a scene of pure noise leaves too little room below saturation
+MAX_WEIGHT = 1e9
 DEFAULTS = {
     "size": (256, 256),
     "counts": {"train": 96, "val": 24, "test": 48},
@@ -82,7 +83,8 @@ class SyntheticSource:
             if key not in DEFAULTS and key not in _GENERAL_KEYS:
                 raise ConfigError(f"{NAME}: {unknown_name('key', str(key), [*DEFAULTS, *_GENERAL_KEYS])}")
         values = {**DEFAULTS, **{key: config[key] for key in DEFAULTS if key in config}}
-        captions = (config.get("text") or {}).get("captions", "file")
+        text = config.get("text") or {}
+        captions = text.get("captions", "file") if isinstance(text, Mapping) else text
         if captions not in MODES:
             raise ConfigError(f"text.captions: {unknown_name('mode', str(captions), MODES)}")
         return cls(
@@ -196,8 +198,9 @@ def _scenes(value: Any) -> dict[str, float]:
     for family, weight in value.items():
         if family not in FAMILIES:
             raise ConfigError(f"{NAME}: scenes: {unknown_name('scene family', str(family), FAMILIES)}")
-        if not _is_number(weight) or not 0 <= weight < float("inf"):
-            raise ConfigError(f"{NAME}: scenes: weight of {family} must be a finite number >= 0, got {weight!r}")
+        if not _is_number(weight) or not 0 <= weight <= MAX_WEIGHT:
+            raise ConfigError(f"{NAME}: scenes: weight of {family} must be a number from 0 to {MAX_WEIGHT:g}, got "
+                              f"{weight!r}")
     if not sum(value.values()) > 0:
         raise ConfigError(f"{NAME}: scenes: at least one family needs a weight above 0, got {dict(value)!r}")
     return {family: float(weight) for family, weight in value.items()}

@@ -19,11 +19,12 @@ from typing import Any
 
 from benchmark.datasets.captions import MODES, donors
 from benchmark.datasets.sample import PARTS, Sample
-from benchmark.datasets.synthetic.backgrounds import FAMILIES
-from benchmark.datasets.synthetic.scene import GENERATOR_VERSION, generate
 from benchmark.errors import ConfigError, DataError, unknown_name
 
 NAME = "synth-sirst"
+GENERATOR_VERSION = 1
+"""Raised whenever the same parameters would give other pixels; part of the fingerprint."""
+
 MIN_SIDE, MAX_SIDE = 64, 4096
 MAX_SCR = 50  # above this even a scene of pure noise leaves too little room below saturation
 DEFAULTS = {
@@ -116,6 +117,8 @@ class SyntheticSource:
     def _made(self, sample_id: str) -> Sample:
         sample = self._cache.get(sample_id)
         if sample is None:
+            from benchmark.datasets.synthetic.scene import generate  # scipy: a list of cells makes no image
+
             part, index = self._locate(sample_id)
             sample = generate(
                 seed=self.seed, part=part, index=index, size=self.size, scr_range=self.scr, scenes=self.scenes
@@ -194,8 +197,8 @@ def _scenes(value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{NAME}: scenes must map scene families to weights, got {value!r}")
     for family, weight in value.items():
-        if family not in FAMILIES:
-            raise ConfigError(f"{NAME}: scenes: {unknown_name('scene family', str(family), FAMILIES)}")
+        if family not in DEFAULTS["scenes"]:
+            raise ConfigError(f"{NAME}: scenes: {unknown_name('scene family', str(family), DEFAULTS['scenes'])}")
         if not _is_number(weight) or not 0 <= weight < float("inf"):
             raise ConfigError(f"{NAME}: scenes: weight of {family} must be a finite number >= 0, got {weight!r}")
     if not sum(value.values()) > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -38,9 +39,16 @@ def _cache_file() -> Path:
 
 def _read_cache() -> dict[str, str]:
     try:
-        content = json.loads(_cache_file().read_text(encoding="utf-8"))
+        path = _cache_file()
+        return _parsed(path, path.stat().st_mtime_ns)
     except (OSError, ValueError, RuntimeError):
         return {}
+
+
+@functools.lru_cache(maxsize=1)
+def _parsed(path: Path, changed: int) -> dict[str, str]:
+    # A suite asks for every cell that names weights; the file holds a line for each image of every dataset.
+    content = json.loads(path.read_text(encoding="utf-8"))
     return content if isinstance(content, dict) else {}
 
 

@@ -28,7 +28,7 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
     """
     epochs, interval = config["train_cfg"]["max_epochs"], config["train_cfg"]["val_interval"]
     loader = config["train_dataloader"]
-    workers = dict(num_workers=loader["num_workers"], persistent_workers=False)
+    often = dict(keep_decoded=True, num_workers=loader["num_workers"], persistent_workers=False)
     validation: dict[str, Any] = {}
     checkpoint = dict(type="CheckpointHook", interval=1, max_keep_ckpts=2, save_last=True)
     if config["selection"] != "last":
@@ -36,12 +36,12 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
         checkpoint |= dict(save_best=BEST_METRIC, rule="greater")
         validation = dict(
             val_cfg=dict(), val_evaluator=_evaluator(config, roc=False),
-            val_dataloader=_loader(config, root, part, test_pipeline(config), batch_size=1, shuffle=False, **workers),
+            val_dataloader=_loader(config, root, part, test_pipeline(config), batch_size=1, shuffle=False, **often),
         )
     return _common(config, folder, f"{cell_id}-train") | validation | dict(
         train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=interval if validation else epochs + 1),
         train_dataloader=_loader(config, root, "train", train_pipeline(config), batch_size=loader["batch_size"],
-                                 shuffle=True, drop_last=True, **workers),
+                                 shuffle=True, drop_last=True, **often),
         optim_wrapper=_optim_wrapper(config, device),
         param_scheduler=copy.deepcopy(config["param_scheduler"]) or None,
         default_hooks=_default_hooks(checkpoint=checkpoint),
@@ -99,9 +99,11 @@ def _pack() -> dict[str, Any]:
 
 
 def _loader(config: dict[str, Any], root: Path, part: str, pipeline: list[dict[str, Any]], *, batch_size: int,
-            shuffle: bool, num_workers: int, persistent_workers: bool = False, **more: Any) -> dict[str, Any]:
+            shuffle: bool, num_workers: int, persistent_workers: bool = False, keep_decoded: bool = False,
+            **more: Any) -> dict[str, Any]:
     dataset = dict(type="IRSTDDataset", dataset=copy.deepcopy(config["dataset"]), root=str(root),
-                   split=config["split"], seed=config["seed"], part=part, pipeline=pipeline)
+                   split=config["split"], seed=config["seed"], part=part, pipeline=pipeline,
+                   keep_decoded=keep_decoded)
     return dict(batch_size=batch_size, num_workers=num_workers, persistent_workers=persistent_workers, dataset=dataset,
                 sampler=dict(type="DefaultSampler", shuffle=shuffle), **more)
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -113,6 +113,9 @@ class SyntheticSource:
         return replace(
             sample, image=sample.image.copy(), mask=sample.mask.copy(), meta=json.loads(json.dumps(sample.meta))
         )
+
+    def keep_decoded(self, ids: Sequence[str]) -> None:
+        """Nothing to do: what was made is kept anyway."""
 
     def _made(self, sample_id: str) -> Sample:
         sample = self._cache.get(sample_id)

@@ -43,6 +43,9 @@ EPILOG = """examples:
   python benchmark/perf.py metrics --rounds 11     more rounds, for a busy machine
   python benchmark/perf.py ipi --json > ipi.json   every single time, as JSON
   python benchmark/perf.py models --rounds 3       what each network costs
+  python benchmark/perf.py train                   some minutes, torch.compile's own work included
+  python benchmark/perf.py loader                  with $IRSTD_DATA_ROOT on NUAA-SIRST, too
+  python benchmark/perf.py jobs --rounds 2         minutes; needs two idle cores
   python benchmark/perf.py saist                   SAIST beside SAM + CLIP"""
 
 
@@ -66,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         print(json.dumps([comparison.to_dict() for comparison in found], indent=1))
         return EXIT_DONE
-    rows = [("name", "ours ms", "reference ms", "ratio median [min..max]", "note")]
+    rows = [("name", "ours ms", "reference ms", "times faster: median [min..max]", "note")]
     for row in (comparison.to_dict() for comparison in found):
         rows.append((f"{row['name']} vs {row['reference']}", _median_ms(row["ours_seconds"]),
                      _median_ms(row["reference_seconds"]),

@@ -38,7 +38,7 @@ class Comparison:
 
 
 def compare(name: str, ours: tuple[str, Callable[[], Any]], reference: tuple[str, Callable[[], Any]],
-            rounds: int = 5, note: str = "") -> Comparison:
+            rounds: int = 5, note: str = "", warm_up: bool = True) -> Comparison:
     """Time both callables ``rounds`` times in turn, after one untimed call of each.
 
     Args:
@@ -47,9 +47,11 @@ def compare(name: str, ours: tuple[str, Callable[[], Any]], reference: tuple[str
         reference: Label and callable to compare with.
         rounds: Timed calls of each; the two alternate, so a slow spell of the machine meets both.
         note: Printed beside the ratio, for instance the size of the input.
+        warm_up: False leaves the untimed calls out, for calls of minutes.
     """
-    ours[1]()
-    reference[1]()
+    if warm_up:
+        ours[1]()
+        reference[1]()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for record, (_, call) in zip(times, (ours, reference), strict=True):

@@ -16,9 +16,9 @@ from benchmark.datasets.catalog import data_root, load_dataset_config, missing_r
 from benchmark.engine import compat
 from benchmark.schedule import cores
 from benchmark.timing.comparison import Comparison, compare
-from benchmark.timing.scenes import DATASET, SIDE, cell_config, write_scenes
+from benchmark.timing.scenes import DATASET, cell_config, write_scenes
 
-IMAGES, BATCH = 64, 4
+IMAGES, BATCH, SIDE = 64, 4, 256
 FASTEST = ("gcinet", "acm")
 """The networks whose training asks for most images a second."""
 
@@ -29,7 +29,7 @@ def comparisons(rounds: int) -> list[Comparison]:
     found = []
     with tempfile.TemporaryDirectory() as folder, _one_opencv_thread():
         root = Path(folder)
-        write_scenes(root, train=IMAGES)
+        write_scenes(root, train=IMAGES, side=SIDE)
         found += reading(root, rounds, f"{IMAGES} synthetic scenes, {SIDE}x{SIDE}")
         found += [against_training(name, root, rounds) for name in FASTEST]
         real = data_root(None)
@@ -66,7 +66,7 @@ def against_training(method: str, root: Path, rounds: int) -> Comparison:
     """Images of one batch by the loader (kept pixels, one process) against a training step on such a batch."""
     from benchmark.timing.steps import first_batch, variant_step
 
-    config = cell_config(method, train_dataloader__batch_size=BATCH)
+    config = cell_config(method, train_dataloader__batch_size=BATCH, view__size=[SIDE, SIDE])
     step = variant_step(config, first_batch(config, root), ("channels-last",))
     loader = build_loader(root, keep_decoded=True)
     _epoch(loader)  # from the second epoch on is what a training sees
@@ -87,7 +87,8 @@ def build_loader(root: Path, *, keep_decoded: bool, workers: int = 0) -> Any:
     from benchmark.engine import runner_config
 
     init_default_scope("mmseg")
-    config = cell_config("acm", train_dataloader__batch_size=BATCH, train_dataloader__num_workers=workers)
+    config = cell_config("acm", train_dataloader__batch_size=BATCH, train_dataloader__num_workers=workers,
+                         view__size=[SIDE, SIDE])
     settings = runner_config.train_config(config, root=root, folder=root, cell_id="loader", device="cpu",
                                           resume_from=None)["train_dataloader"]
     settings["dataset"]["keep_decoded"] = keep_decoded

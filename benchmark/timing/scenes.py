@@ -11,11 +11,10 @@ from PIL import Image
 from benchmark import configs
 from benchmark.datasets.catalog import load_dataset_config
 
-SIDE = 256
 DATASET = "nuaa-sirst"
 
 
-def write_scenes(root: Path, train: int, test: int = 1, side: int = SIDE) -> None:
+def write_scenes(root: Path, train: int, test: int = 1, *, side: int) -> None:
     """Images, masks and lists under ``root/NUAA-SIRST``, named and coded as the real ones are."""
     from benchmark.datasets.synthetic import SyntheticSource
 

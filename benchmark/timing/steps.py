@@ -34,17 +34,18 @@ class BareStep:
         self.optimizer = build_optimizer(self.model, runner.cfg.optim_wrapper)
         (schedule,) = runner.cfg.param_scheduler
         rate = self.optimizer.param_groups[0]["lr"]
+        self.losses: list[float] = []
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, runner.max_iters,
                                                                    rate * schedule["eta_min_ratio"])
 
-    def __call__(self, batch: Mapping[str, Any]) -> float:
-        """Loss of a collated batch; the net has learned from it."""
+    def __call__(self, batch: Mapping[str, Any]) -> None:
+        """Learn from a collated batch; its loss goes to ``losses``."""
         loss = loss_of(self.model, batch)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self.schedule.step()
-        return loss.item()
+        self.losses.append(loss.item())
 
 
 @LOOPS.register_module()

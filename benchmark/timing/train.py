@@ -12,9 +12,9 @@ import numpy as np
 from benchmark.child import one_line
 from benchmark.engine import compat
 from benchmark.timing.comparison import Comparison, compare
-from benchmark.timing.scenes import SIDE, cell_config, write_scenes
+from benchmark.timing.scenes import cell_config, write_scenes
 
-STEPS, BATCH = 10, 4
+STEPS, BATCH, SIDE = 10, 4, 256
 RUNNERS = ("gcinet", "acm")
 """The two networks with the shortest steps: where the runner's part of a step is largest."""
 FORMS = ("acm", "saist_t")
@@ -28,7 +28,7 @@ def comparisons(rounds: int) -> list[Comparison]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_scenes(root, train=STEPS * BATCH)
+        write_scenes(root, train=STEPS * BATCH, side=SIDE)
         found += [runner_step(name, root, rounds) for name in RUNNERS]
         for name in FORMS:
             found += forms(name, root, rounds)
@@ -39,7 +39,7 @@ def runner_step(method: str, root: Path, rounds: int) -> Comparison:
     """Seconds of a step by the runner and by a bare loop, in turn on the same batches; a round is an epoch."""
     from benchmark.timing.steps import train_beside_bare
 
-    config = cell_config(method, train_dataloader__batch_size=BATCH)
+    config = cell_config(method, train_dataloader__batch_size=BATCH, view__size=[SIDE, SIDE])
     loop = train_beside_bare(config, root, root / f"train-{method}", 1 + rounds)  # the first epoch warms up
     ours, bare = (np.asarray(loop.seconds[name][1:]) / len(loop.dataloader) for name in ("runner", "bare"))
     added = ours / bare - 1
@@ -54,7 +54,7 @@ def forms(method: str, root: Path, rounds: int) -> list[Comparison]:
     """A step of the net in each form of ``CHANGES`` against plain float32; a compiler that is missing is named."""
     from benchmark.timing.steps import first_batch, variant_step
 
-    config = cell_config(method, train_dataloader__batch_size=BATCH)
+    config = cell_config(method, train_dataloader__batch_size=BATCH, view__size=[SIDE, SIDE])
     batch = first_batch(config, root)
     plain = ("float32", variant_step(config, batch, ()))
     found = []

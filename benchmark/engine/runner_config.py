@@ -46,8 +46,8 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
         param_scheduler=copy.deepcopy(config["param_scheduler"]) or None,
         default_hooks=_default_hooks(checkpoint=checkpoint),
         custom_hooks=[
-            dict(type="EpochSeedHook"), dict(type="PlainCheckpointHook"), dict(type="FiniteLossHook"),
-            dict(type="CurveHook", folder=str(folder)),
+            dict(type="EpochSeedHook"), dict(type="PlainCheckpointHook"), dict(type="ShortHistoryHook"),
+            dict(type="FiniteLossHook"), dict(type="CurveHook", folder=str(folder)),
         ],
         load_from=str(resume_from) if resume_from else None, resume=resume_from is not None,
     )

@@ -108,7 +108,7 @@ def train_beside_bare(config: dict[str, Any], root: Path, folder: Path, epochs: 
     settings = runner_config.train_config(config | {"train_cfg": {"max_epochs": epochs, "val_interval": 1}}, root=root,
                                           folder=folder, cell_id=folder.name, device="cpu", resume_from=None)
     settings["train_cfg"] = {"type": "PairedLoop", "max_epochs": epochs}
-    runner = Runner.from_cfg(Config(settings))
+    runner = Runner.from_cfg(Config(settings, format_python_code=False))
     runner.train()
     return runner.train_loop
 

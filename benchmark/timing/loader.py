@@ -43,21 +43,21 @@ def reading(root: Path, rounds: int, what: str) -> list[Comparison]:
     with_cache, without = build_loader(root, keep_decoded=True), build_loader(root, keep_decoded=False)
     workers = max(2, cores())
     found = [
-        compare("training images, decoded each time", ("loader, 0 workers", lambda: _epoch(without)),
+        compare("loader, 0 workers, decoding", ("loader, 0 workers", lambda: _epoch(without)),
                 ("OpenCV alone", decode_alone(without.dataset)), rounds, what),
-        compare("training images, kept in memory", ("loader, 0 workers", lambda: _epoch(with_cache)),
+        compare("loader, 0 workers, pixels kept", ("loader, 0 workers", lambda: _epoch(with_cache)),
                 ("OpenCV alone", decode_alone(without.dataset)), rounds, what),
-        compare("what keeping saves", ("kept", lambda: _epoch(with_cache)),
-                ("decoded each time", lambda: _epoch(without)), rounds, f"0 workers; {what}; "
+        compare("0 workers, pixels kept", ("kept", lambda: _epoch(with_cache)),
+                ("decoded each time", lambda: _epoch(without)), rounds, f"{what}; "
                 f"{with_cache.dataset.source.decoded.used / 2**20:.0f} MB kept, at most "
                 f"{with_cache.dataset.source.decoded.limit / 2**20:.0f}"),
     ]
     many = {keep: build_loader(root, keep_decoded=keep, workers=workers) for keep in (True, False)}
     found += [
-        compare("training images, decoded each time", (f"loader, {workers} workers", lambda: _epoch(many[False])),
+        compare(f"loader, {workers} workers, decoding", (f"loader, {workers} workers", lambda: _epoch(many[False])),
                 ("OpenCV alone", decode_alone(without.dataset)), rounds, f"workers start anew each epoch; {what}"),
-        compare("what keeping saves", ("kept", lambda: _epoch(many[True])),
-                ("decoded each time", lambda: _epoch(many[False])), rounds, f"{workers} workers; {what}"),
+        compare(f"{workers} workers, pixels kept", ("kept", lambda: _epoch(many[True])),
+                ("decoded each time", lambda: _epoch(many[False])), rounds, what),
     ]
     return found
 
@@ -71,7 +71,7 @@ def against_training(method: str, root: Path, rounds: int) -> Comparison:
     loader = build_loader(root, keep_decoded=True)
     _epoch(loader)  # from the second epoch on is what a training sees
     batches = _endless(loader)
-    found = compare(f"a batch for {config['method']['title']}", ("loader", lambda: next(batches)),
+    found = compare(f"batch for {config['method']['title']}", ("loader", lambda: next(batches)),
                     ("training step", step), rounds)
     rates = (BATCH / np.median(seconds) for seconds in (found.ours_seconds, found.reference_seconds))
     note = "{:.0f} images a second read, {:.1f} trained on".format(*rates)

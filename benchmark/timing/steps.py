@@ -141,8 +141,9 @@ def variant_step(config: dict[str, Any], batch: Mapping[str, Any], changes: Sequ
     if last:
         model.to(memory_format=torch.channels_last)
     if "torch.compile" in changes:
-        for part in (name for name in ("network", "sam.encoder", "decoder") if _has(model, name)):
-            model.get_submodule(part).compile()
+        # A transformer block by block: they are alike and compiled once, where the whole encoder takes many minutes.
+        for part in [model.network] if hasattr(model, "network") else model.sam.encoder.blocks:
+            part.compile()
     optimizer = build_optimizer(model, config["optim_wrapper"])
 
     def step() -> None:
@@ -167,7 +168,3 @@ def build_optimizer(model: torch.nn.Module, wrapper: Mapping[str, Any]) -> torch
     """The optimiser that a cell's config names, over what trains."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return OPTIMIZERS.build(dict(wrapper["optimizer"]) | {"params": trained})
-
-
-def _has(model: torch.nn.Module, name: str) -> bool:
-    return name in dict(model.named_modules())

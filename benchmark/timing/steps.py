@@ -134,9 +134,11 @@ def variant_step(config: dict[str, Any], batch: Mapping[str, Any], changes: Sequ
     import_modules_from_strings(config["custom_imports"]["imports"])
     torch.manual_seed(0)
     settings = runner_config.model_config(config)
-    last = "channels-last" in changes
+    last, half = "channels-last" in changes, "bf16" in changes
     if "channels_last" in settings:
         settings["channels_last"] = last
+    if "autocast" in settings:  # a net that decides by itself what runs in half precision
+        settings["autocast"], half = "bfloat16" if half else None, False
     model = MODELS.build(settings).train()
     if last:
         model.to(memory_format=torch.channels_last)
@@ -147,7 +149,7 @@ def variant_step(config: dict[str, Any], batch: Mapping[str, Any], changes: Sequ
     optimizer = build_optimizer(model, config["optim_wrapper"])
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled="bf16" in changes):
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
             loss = loss_of(model, batch)
         optimizer.zero_grad()
         loss.backward()

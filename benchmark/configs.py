@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import copy
 import difflib
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,7 +46,7 @@ def load(kind: str, name: str) -> dict[str, Any]:
     """Plain dict of ``configs/<kind>/<name>.py``. Raises ``ConfigError`` for an unknown name or a broken file."""
     if name not in known(kind):
         raise ConfigError(unknown_name(kind.removesuffix("s"), name, known(kind)))
-    return load_file(CONFIG_ROOT / kind / f"{name}.py")
+    return copy.deepcopy(_load_once(CONFIG_ROOT / kind / f"{name}.py"))
 
 
 def load_method(name_or_path: str) -> dict[str, Any]:
@@ -71,6 +72,12 @@ def load_file(path: Path) -> dict[str, Any]:
     except (Exception, SystemExit) as error:  # a config is Python: anything may be wrong with it
         message = " ".join(str(error).split())
         raise ConfigError(f"{path}: {type(error).__name__}: {message}") from error
+
+
+@functools.cache
+def _load_once(path: Path) -> dict[str, Any]:
+    # MMEngine copies a file and its bases into temporary folders to read them, and suites share most of theirs.
+    return load_file(path)
 
 
 def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -26,6 +26,11 @@ SUBJECTS = {
     "metrics": ("benchmark.timing.metrics", "counting and curves, against PyIRSTDMetrics and scikit-learn"),
     "ipi": ("benchmark.timing.ipi", "the infrared patch-image method, against a plain implementation"),
     "models": ("benchmark.timing.models", "size, multiply-accumulates, latency and training speed of every network"),
+    "train": ("benchmark.timing.train", "a training step by the runner, against a bare loop; bf16, compile and so on"),
+    "loader": ("benchmark.timing.loader", "reading training images, against OpenCV alone and against training"),
+    "startup": ("benchmark.timing.startup", "--list and --help of every command, against an empty interpreter"),
+    "report": ("benchmark.timing.report", "rebuilding --suite all from records, against the same without PDF"),
+    "jobs": ("benchmark.timing.jobs", "a suite with --jobs 2, against --jobs 1"),
     "saist": ("benchmark.timing.saist", "SAIST against SAM + CLIP: size, latency, memory, what caching saves"),
 }
 PINNED = {
@@ -38,6 +43,9 @@ EPILOG = """examples:
   python benchmark/perf.py metrics --rounds 11     more rounds, for a busy machine
   python benchmark/perf.py ipi --json > ipi.json   every single time, as JSON
   python benchmark/perf.py models --rounds 3       what each network costs
+  python benchmark/perf.py train                   some minutes, torch.compile's own work included
+  python benchmark/perf.py loader                  with $IRSTD_DATA_ROOT on NUAA-SIRST, too
+  python benchmark/perf.py jobs --rounds 2         minutes; needs two idle cores
   python benchmark/perf.py saist                   SAIST beside SAM + CLIP"""
 
 
@@ -61,11 +69,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.json:
         print(json.dumps([comparison.to_dict() for comparison in found], indent=1))
         return EXIT_DONE
-    rows = [("name", "ours ms", "reference ms", "ratio median [min..max]", "note")]
+    rows = [("name", "ours ms", "reference ms", "times faster: median [min..max]", "note")]
     for row in (comparison.to_dict() for comparison in found):
         rows.append((f"{row['name']} vs {row['reference']}", _median_ms(row["ours_seconds"]),
                      _median_ms(row["reference_seconds"]),
-                     f"{row['ratio']:.1f} [{row['ratio_min']:.1f}..{row['ratio_max']:.1f}]", row["note"]))
+                     _ratio(row), row["note"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -90,7 +98,13 @@ def pin_process() -> None:
 
 
 def _median_ms(seconds: list[float]) -> str:
-    return f"{sorted(seconds)[len(seconds) // 2] * 1e3:.3g}"
+    return f"{sorted(seconds)[len(seconds) // 2] * 1e3:.3g}" if seconds else "–"
+
+
+def _ratio(row: dict[str, Any]) -> str:
+    if row["ratio"] is None:
+        return "–"
+    return f"{row['ratio']:.3g} [{row['ratio_min']:.3g}..{row['ratio_max']:.3g}]"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from collections.abc import Sequence
 
 from benchmark import configs
 from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, names, numbers, run_main
-from benchmark.collect import choose_profile, collect
 from benchmark.errors import StoreError
-from benchmark.progress import duration, tally
 from benchmark.records import RecordStore, Status
 from benchmark.suites import Selection, load_suite, members
+from reports.formats import FORMATS
 
 EPILOG = """examples:
   python benchmark/report.py --suite all
@@ -32,9 +31,11 @@ exit codes: 0 all cells there, 1 some missing (the report is made all the same),
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the report of the command line ``argv``; returns the exit code."""
-    from reports.build import FORMATS, build_report, build_reports
-
     arguments = _parser(FORMATS).parse_args(argv)
+    from benchmark.collect import choose_profile, collect  # matplotlib, scipy and rich: --help answers without them
+    from benchmark.progress import duration, tally
+    from reports.build import build_report, build_reports
+
     started = time.monotonic()
     store = RecordStore(arguments.work_dir, writable=False)
     if not store.root.is_dir():

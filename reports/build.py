@@ -8,14 +8,13 @@ from pathlib import Path
 
 from benchmark.records import SuiteResult, write_atomically
 from reports.figures import draw_figures
-from reports.formats import to_csv, to_json, to_latex, to_markdown
+from reports.formats import FORMATS, to_csv, to_json, to_latex, to_markdown
 from reports.html import to_html
 from reports.parts import Part
 from reports.pdf import to_pdf
 from reports.published import load_printed
 from reports.tables import build_table
 
-FORMATS = ("md", "csv", "tex", "json", "pdf", "html")
 WRITERS = {"md": lambda part: to_markdown(part.table, part.figures),
            "csv": lambda part: to_csv(part.table, part.result), "tex": lambda part: to_latex(part.table),
            "json": lambda part: to_json(part.table)}

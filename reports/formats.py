@@ -15,7 +15,10 @@ from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text,
 from reports.origin import recipe_of
 from reports.tables import TIED, Row, Table, Value
 
-__all__ = ["to_csv", "to_json", "to_latex", "to_markdown"]
+__all__ = ["FORMATS", "to_csv", "to_json", "to_latex", "to_markdown"]
+
+FORMATS = ("md", "csv", "tex", "json", "pdf", "html")
+"""Of a report; the last two are made of whole reports, elsewhere."""
 
 CSV_FIELDS = ("method", "title", "type", "reconstruction", "dataset", "real", "metric", "text", "value", "low", "high",
               "spread", "unit", "best", "difference", "difference_low", "difference_high", "p_holm", "n_seeds", "seeds",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def load_published() -> dict[str, Any]:
     return yaml.safe_load(PATH.read_text(encoding="utf-8"))
 
 
+@functools.cache  # a report of all suites asks for it once a suite
 def load_printed() -> dict[str, Any]:
     """The same as strings, so that a trailing zero of the paper stays."""
     return yaml.load(PATH.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)

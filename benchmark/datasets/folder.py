@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmark.datasets.captions import Captions
+from benchmark.datasets.decoded import DecodedCache, stamps
 from benchmark.datasets.fingerprints import file_hashes
 from benchmark.datasets.images import SUFFIXES, read_image, read_mask
 from benchmark.datasets.sample import PARTS, Sample
@@ -50,6 +54,7 @@ class FolderSource:
             self.parts = listed_split(self.files, self.images)
         self.captions = Captions(config.get("text"), root, self.name)
         self.captions.shuffle(self.parts, seed)
+        self.decoded: DecodedCache | None = None
 
     def ids(self, part: str) -> list[str]:
         """Ids of ``'train'``, ``'val'`` or ``'test'`` in list order; an absent part is an empty list."""
@@ -61,9 +66,24 @@ class FolderSource:
             raise DataError(f"{self.folder}: no image with id {sample_id!r}")
         if sample_id not in self.masks:
             raise DataError(f"{self.images[sample_id]}: its mask is missing; put it there or take the id off the list")
-        image = read_image(self.images[sample_id])
-        mask = read_mask(self.masks[sample_id], image.shape)
-        return Sample(sample_id, image, mask, self.captions.text(sample_id))
+        return Sample(sample_id, *self._pixels(sample_id), self.captions.text(sample_id))
+
+    def keep_decoded(self, ids: Sequence[str]) -> None:
+        """Keep the pixels of these once they are read, as far as memory allows; their arrays are read-only then."""
+        with contextlib.suppress(OSError):  # memory that cannot be had costs time, never a result
+            self.decoded = DecodedCache(ids)
+
+    def _pixels(self, sample_id: str) -> tuple[np.ndarray, np.ndarray]:
+        files = (self.images[sample_id], self.masks[sample_id])
+        kept = self.decoded.get(sample_id, files) if self.decoded is not None else None
+        if kept is not None:
+            return kept
+        before = stamps(files) if self.decoded is not None else None
+        image = read_image(files[0])
+        mask = read_mask(files[1], image.shape)
+        if self.decoded is not None:
+            self.decoded.put(sample_id, before, image, mask)
+        return image, mask
 
     def text_origins(self) -> dict[str, int]:
         """Images of all parts by where their text comes from: ``caption``, ``template``, ``none``."""

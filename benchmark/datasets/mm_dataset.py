@@ -23,16 +23,20 @@ class IRSTDDataset(BaseDataset):
         seed: Seeds the ``paper`` split; ignored by lists.
         part: ``'train'``, ``'val'`` or ``'test'``.
         pipeline: Transforms.
+        keep_decoded: Hold decoded images in memory, for a part that is read epoch by epoch.
         corruption: ``kind``, ``severity`` and ``strength`` of ``CorruptedSource``, or None.
     """
 
     METAINFO = {"classes": ("background", "target")}
 
     def __init__(self, dataset: dict[str, Any], root: str, split: str, seed: int, part: str,
-                 pipeline: list[dict[str, Any]], corruption: dict[str, Any] | None = None) -> None:
+                 pipeline: list[dict[str, Any]], keep_decoded: bool = False,
+                 corruption: dict[str, Any] | None = None) -> None:
         self.source = open_dataset(dataset, Path(root), split, seed)
         if corruption is not None:
             self.source = CorruptedSource(self.source, **corruption)
+        if keep_decoded:
+            self.source.keep_decoded(self.source.ids(part))
         self.part = part
         super().__init__(pipeline=pipeline, serialize_data=False)
 

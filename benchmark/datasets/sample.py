@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +38,9 @@ class SampleSource(Protocol):
 
     def read(self, sample_id: str) -> Sample:
         """The sample with this id. Raises ``DataError`` naming the file when it cannot be read."""
+
+    def keep_decoded(self, ids: Sequence[str]) -> None:
+        """Hold the pixels of these in memory, where that saves time and they fit: they will be read once an epoch."""
 
     def text_origins(self) -> dict[str, int]:
         """Images of all parts by where their text comes from: ``caption``, ``template`` or ``none``."""

@@ -43,6 +43,10 @@ class TuningSource:
             raise DataError(f"{self.name}: {sample_id!r} is not an image to tune on")
         return self.source.read(sample_id)
 
+    def keep_decoded(self, ids: Sequence[str]) -> None:
+        """As of the source."""
+        self.source.keep_decoded(ids)
+
     def text_origins(self) -> dict[str, int]:
         """As of the source."""
         return self.source.text_origins()

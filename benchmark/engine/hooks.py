@@ -22,6 +22,7 @@ from benchmark.errors import TrainingError
 HISTORY = "__history__"
 RANK_STRIDE = 1_000_000_007  # a prime far above 100 003 times any number of epochs: no two processes draw alike
 CURVE_FILE = "curve.jsonl"
+KEPT_SCALARS = 1000
 
 Send = Callable[[dict[str, Any]], None]
 _send: Send = lambda event: None  # noqa: E731  - replaced once per process by set_listener
@@ -79,6 +80,23 @@ class PlainCheckpointHook(Hook):
         hub = checkpoint.get("message_hub")
         if hub is not None:
             hub["log_scalars"] = {name: _history_from_plain(plain) for name, plain in hub["log_scalars"].items()}
+
+
+@HOOKS.register_module()
+class ShortHistoryHook(Hook):
+    """Forget all but the last logged values, of which the log shows a mean over ten.
+
+    MMEngine keeps up to a million of each scalar and copies them all to add one: after some ten thousand steps that is
+    a good part of a GPU's step, and of a checkpoint.
+    """
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Shorten every history to ``KEPT_SCALARS`` values."""
+        histories = runner.message_hub.log_scalars
+        for name, buffer in histories.items():
+            values, counts = buffer.data
+            if len(values) > KEPT_SCALARS:
+                histories[name] = HistoryBuffer(values[-KEPT_SCALARS:], counts[-KEPT_SCALARS:])
 
 
 @HOOKS.register_module()

@@ -240,7 +240,8 @@ def _runner(cell: Cell, config: dict[str, Any]) -> Runner:
     optimizer = cell.config["optim_wrapper"]["optimizer"]["type"]
     if optimizer not in OPTIMIZERS.module_dict:  # MMEngine's own message does not name it
         raise ConfigError(unknown_name("optimizer", optimizer, OPTIMIZERS.module_dict))
-    return Runner.from_cfg(Config(config))
+    # MMEngine prints the config into every checkpoint, and a formatted one takes longer than the rest of it.
+    return Runner.from_cfg(Config(config, format_python_code=False))
 
 
 def _choose(cell: Cell, work: Path) -> Path:

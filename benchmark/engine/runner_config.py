@@ -32,7 +32,7 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
     """
     epochs, interval = config["train_cfg"]["max_epochs"], config["train_cfg"]["val_interval"]
     loader = config["train_dataloader"]
-    workers = dict(num_workers=loader["num_workers"], persistent_workers=False)
+    often = dict(keep_decoded=True, num_workers=loader["num_workers"], persistent_workers=False)
     validation: dict[str, Any] = {}
     checkpoint = dict(type="CheckpointHook", interval=1, max_keep_ckpts=2, save_last=True)
     if config["selection"] != "last":
@@ -41,7 +41,7 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
         validation = dict(
             val_cfg=dict(), val_evaluator=_evaluator(config, roc=False),
             val_dataloader=_loader(config, root, part, test_pipeline(config), batch_size=1, sampler=IN_ORDER,
-                                   **workers),
+                                   **often),
         )
     batches = dict(type="WholeBatchSampler", batch_size=loader["batch_size"])
     return _common(config, folder, f"{cell_id}-train") | together(processes, device) | validation | dict(
@@ -49,13 +49,13 @@ def train_config(config: dict[str, Any], *, root: Path, folder: Path, cell_id: s
             dict(by_epoch=True) if parts == 1 else dict(type="MicroBatchLoop", parts=parts)),
         train_dataloader=_loader(config, root, "train", train_pipeline(config),
                                  batch_size=loader["batch_size"] // processes, sampler=batches, drop_last=True,
-                                 **workers),
+                                 **often),
         optim_wrapper=_optim_wrapper(config, device, parts),
         param_scheduler=copy.deepcopy(config["param_scheduler"]) or None,
         default_hooks=_default_hooks(checkpoint=checkpoint),
         custom_hooks=[
-            dict(type="EpochSeedHook"), dict(type="PlainCheckpointHook"), dict(type="FiniteLossHook"),
-            dict(type="CurveHook", folder=str(folder)),
+            dict(type="EpochSeedHook"), dict(type="PlainCheckpointHook"), dict(type="ShortHistoryHook"),
+            dict(type="FiniteLossHook"), dict(type="CurveHook", folder=str(folder)),
         ],
         load_from=str(resume_from) if resume_from else None, resume=resume_from is not None,
     )
@@ -119,9 +119,11 @@ def _pack() -> dict[str, Any]:
 
 
 def _loader(config: dict[str, Any], root: Path, part: str, pipeline: list[dict[str, Any]], *, batch_size: int,
-            sampler: dict[str, Any], num_workers: int, persistent_workers: bool = False, **more: Any) -> dict[str, Any]:
+            sampler: dict[str, Any], num_workers: int, persistent_workers: bool = False, keep_decoded: bool = False,
+            **more: Any) -> dict[str, Any]:
     dataset = dict(type="IRSTDDataset", dataset=copy.deepcopy(config["dataset"]), root=str(root),
-                   split=config["split"], seed=config["seed"], part=part, pipeline=pipeline)
+                   split=config["split"], seed=config["seed"], part=part, pipeline=pipeline,
+                   keep_decoded=keep_decoded)
     return dict(batch_size=batch_size, num_workers=num_workers, persistent_workers=persistent_workers, dataset=dataset,
                 sampler=dict(sampler), **more)
 

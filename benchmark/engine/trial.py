@@ -50,7 +50,7 @@ def measure(config: dict[str, Any], root: Path, folder: Path, device: str, name:
     settings = runner_config.train_config(config | {"selection": "val-best"}, root=root, folder=folder, cell_id=name,
                                           device=device, resume_from=None)
     settings["default_hooks"]["checkpoint"] = None
-    runner = Runner.from_cfg(Config(settings))
+    runner = Runner.from_cfg(Config(settings, format_python_code=False))
     hook = ReportHook(report)
     runner.register_hook(hook)
     runner.train()

@@ -7,9 +7,6 @@ every prediction is in at most one chosen pair.
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 _DECIMALS = 9  # distances that agree to a nanopixel differ by rounding only, and are ties
 
@@ -58,6 +55,9 @@ def _all_different(values: np.ndarray) -> bool:
 
 
 def _groups(target: np.ndarray, prediction: np.ndarray) -> list[np.ndarray]:
+    from scipy.sparse import coo_array  # slow to import, and few images have targets and predictions in conflict
+    from scipy.sparse.csgraph import connected_components
+
     targets, rows = np.unique(target, return_inverse=True)
     columns = np.unique(prediction, return_inverse=True)[1] + len(targets)
     nodes = int(columns.max()) + 1
@@ -68,6 +68,8 @@ def _groups(target: np.ndarray, prediction: np.ndarray) -> list[np.ndarray]:
 
 def _assign(group: np.ndarray, target: np.ndarray, prediction: np.ndarray, distance: np.ndarray,
             preference: np.ndarray) -> np.ndarray:
+    from scipy.optimize import linear_sum_assignment
+
     rows = np.unique(target[group], return_inverse=True)[1]
     columns = np.unique(prediction[group], return_inverse=True)[1]
     shape = (int(rows.max()) + 1, int(columns.max()) + 1)

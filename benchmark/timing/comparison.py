@@ -12,7 +12,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds per call of ours and of a reference, and how many times faster ours is."""
+    """Seconds per call of ours and of a reference, and how many times faster ours is.
+
+    Without seconds on either side it was not run, and the note says why.
+    """
 
     name: str
     ours: str
@@ -27,15 +30,15 @@ class Comparison:
         return np.asarray(self.reference_seconds) / np.asarray(self.ours_seconds)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types: both labels and times, the median ratio and its range over the rounds."""
-        ratios = self.ratios
-        return asdict(self) | {
-            "ratio": float(np.median(ratios)), "ratio_min": float(ratios.min()), "ratio_max": float(ratios.max()),
-        }
+        """JSON types: both labels and times, the median ratio and its range over the rounds (None where not run)."""
+        ratios = self.ratios if self.ours_seconds else None
+        figures = {"ratio": np.median, "ratio_min": np.min, "ratio_max": np.max}
+        return asdict(self) | {name: None if ratios is None else float(figure(ratios))
+                               for name, figure in figures.items()}
 
 
 def compare(name: str, ours: tuple[str, Callable[[], Any]], reference: tuple[str, Callable[[], Any]],
-            rounds: int = 5, note: str = "") -> Comparison:
+            rounds: int = 5, note: str = "", warm_up: bool = True) -> Comparison:
     """Time both callables ``rounds`` times in turn, after one untimed call of each.
 
     Args:
@@ -44,9 +47,11 @@ def compare(name: str, ours: tuple[str, Callable[[], Any]], reference: tuple[str
         reference: Label and callable to compare with.
         rounds: Timed calls of each; the two alternate, so a slow spell of the machine meets both.
         note: Printed beside the ratio, for instance the size of the input.
+        warm_up: False leaves the untimed calls out, for calls of minutes.
     """
-    ours[1]()
-    reference[1]()
+    if warm_up:
+        ours[1]()
+        reference[1]()
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for record, (_, call) in zip(times, (ours, reference), strict=True):

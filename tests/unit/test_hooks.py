@@ -43,6 +43,22 @@ def test_without_the_hook_the_checkpoint_would_be_refused(stack, tmp_path):
         torch.load(tmp_path / "epoch_1.pth", weights_only=True)
 
 
+def test_histories_are_shortened_to_their_last_values_and_short_ones_stay(hooks):
+    from mmengine.logging import HistoryBuffer
+
+    values = np.arange(hooks.KEPT_SCALARS + 7.0)
+    short = HistoryBuffer([1.0, 2.0], [1, 1])
+    scalars = {"train/loss": HistoryBuffer(values.tolist(), [1] * len(values)), "train/lr": short}
+    runner = SimpleNamespace(message_hub=SimpleNamespace(log_scalars=scalars))
+    hooks.ShortHistoryHook().before_train_epoch(runner)
+    kept, counts = scalars["train/loss"].data
+    assert np.array_equal(kept, values[7:]) and len(counts) == hooks.KEPT_SCALARS
+    assert scalars["train/lr"] is short
+    scalars["train/loss"].update(5.0)
+    assert scalars["train/loss"].current() == 5.0
+    assert scalars["train/loss"].mean(10) == pytest.approx((values[-9:].sum() + 5.0) / 10)
+
+
 def test_epochs_draw_different_numbers_and_a_repeated_epoch_the_same(hooks):
     def draws(epoch):
         hooks.EpochSeedHook().before_train_epoch(SimpleNamespace(seed=1, epoch=epoch))

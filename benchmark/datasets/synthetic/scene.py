@@ -10,9 +10,6 @@ from benchmark.datasets.synthetic.captions import describe
 from benchmark.datasets.synthetic.sensor import draw_sensor, quantise
 from benchmark.datasets.synthetic.targets import COUNT_SHARES, add_targets, draw_targets, measure_scr
 
-GENERATOR_VERSION = 1
-"""Raised whenever the same parameters would give other pixels; part of the fingerprint."""
-
 # The plastic number makes (k / p, k / p**2) mod 1 fill the unit square evenly: any run of consecutive samples has its
 # due share of every family with every number of targets, and yet each sample depends on its own index only.
 _PLASTIC = 1.32471795724474602596

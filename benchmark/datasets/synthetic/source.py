@@ -12,18 +12,19 @@ import hashlib
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 from benchmark.datasets.captions import MODES, donors
 from benchmark.datasets.sample import PARTS, Sample
-from benchmark.datasets.synthetic.backgrounds import FAMILIES
-from benchmark.datasets.synthetic.scene import GENERATOR_VERSION, generate
 from benchmark.errors import ConfigError, DataError, unknown_name
 
 NAME = "synth-sirst"
+GENERATOR_VERSION = 1
+"""Raised whenever the same parameters would give other pixels; part of the fingerprint."""
+
 MIN_SIDE, MAX_SIDE = 64, 4096
 MAX_SCR = 50  # above this even a scene of pure noise leaves too little room below saturation
 MAX_WEIGHT = 1e9
@@ -115,9 +116,14 @@ class SyntheticSource:
             sample, image=sample.image.copy(), mask=sample.mask.copy(), meta=json.loads(json.dumps(sample.meta))
         )
 
+    def keep_decoded(self, ids: Sequence[str]) -> None:
+        """Nothing to do: what was made is kept anyway."""
+
     def _made(self, sample_id: str) -> Sample:
         sample = self._cache.get(sample_id)
         if sample is None:
+            from benchmark.datasets.synthetic.scene import generate  # scipy: a list of cells makes no image
+
             part, index = self._locate(sample_id)
             sample = generate(
                 seed=self.seed, part=part, index=index, size=self.size, scr_range=self.scr, scenes=self.scenes
@@ -196,8 +202,8 @@ def _scenes(value: Any) -> dict[str, float]:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{NAME}: scenes must map scene families to weights, got {value!r}")
     for family, weight in value.items():
-        if family not in FAMILIES:
-            raise ConfigError(f"{NAME}: scenes: {unknown_name('scene family', str(family), FAMILIES)}")
+        if family not in DEFAULTS["scenes"]:
+            raise ConfigError(f"{NAME}: scenes: {unknown_name('scene family', str(family), DEFAULTS['scenes'])}")
         if not _is_number(weight) or not 0 <= weight <= MAX_WEIGHT:
             raise ConfigError(f"{NAME}: scenes: weight of {family} must be a number from 0 to {MAX_WEIGHT:g}, got "
                               f"{weight!r}")

@@ -21,6 +21,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from benchmark import own_modules
 from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
@@ -45,14 +46,17 @@ def load(kind: str, name: str) -> dict[str, Any]:
 
 
 def load_method(name_or_path: str) -> dict[str, Any]:
-    """A method's config by name, or from a file such as ``tune.py`` exports. Raises ``ConfigError`` for neither."""
+    """A method's config by name, or from a file, beside which its modules may lie (see ``benchmark.own_modules``).
+
+    Raises ``ConfigError`` for neither.
+    """
     path = Path(name_or_path)
     if path.suffix != ".py":
         return load("methods", name_or_path)
     content = load_file(path)
     if not isinstance(content.get("method"), dict) or "model" not in content:
         raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
-    return content
+    return own_modules.admit(content, path)
 
 
 def load_file(path: Path) -> dict[str, Any]:

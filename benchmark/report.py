@@ -32,9 +32,9 @@ exit codes: 0 all cells there, 1 some missing (the report is made all the same),
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the report of the command line ``argv``; returns the exit code."""
-    from reports.build import FORMATS, build_report, build_reports
+    from reports.build import build_report, build_reports
 
-    arguments = _parser(FORMATS).parse_args(argv)
+    arguments = _parser().parse_args(argv)
     started = time.monotonic()
     store = RecordStore(arguments.work_dir, writable=False)
     if not store.root.is_dir():
@@ -56,13 +56,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_DONE if complete else EXIT_INCOMPLETE
 
 
-def _parser(formats: Sequence[str]) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
+    from reports.build import FORMATS
+
     parser = argparse.ArgumentParser(prog="report.py", description=__doc__.split(":", 1)[1].strip().splitlines()[0],
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", required=True, metavar="NAME|PATH",
                         help=f"one of {', '.join(configs.known('suites'))}, or a config file")
-    parser.add_argument("--format", type=lambda text: _formats(text, formats), default=list(formats), metavar="A,B",
-                        help=f"of {', '.join(formats)} (default: all)")
+    parser.add_argument("--format", type=lambda text: _formats(text, FORMATS), default=list(FORMATS), metavar="A,B",
+                        help=f"of {', '.join(FORMATS)} (default: all)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
                         help="folder that holds cells/ (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: DIR/<suite>)")

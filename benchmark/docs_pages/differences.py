@@ -7,7 +7,7 @@ experiment; none is claimed to explain a difference.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 from benchmark import configs
@@ -57,15 +57,20 @@ def _section(dataset: str, runs: Sequence[Run]) -> str:
     rows = []
     for name, figures in printed()[SUITE].items():
         paper, authors = [figures[dataset][metric] for metric in METRICS], _authors(name, dataset)
-        own = [run for run in runs if run.dataset == dataset and run.real and _counterpart(run) == name]
+        own = _once(run for run in runs if run.dataset == dataset and run.real and _counterpart(run) == name)
         if not any(run.method == name for run in own):
-            rows.append((f"[{_title(name)}](methods/{name}.md)", *[NOTHING] * len(METRICS), *paper, NOT_RUN,
+            rows.append((f"[{_title(name)}](methods/{name}.md)", NOT_RUN, *[NOTHING] * len(METRICS), *paper, NOT_RUN,
                          authors, NOT_RUN))
-        rows += [(f"[{run.title}](methods/{run.method}.md)", *(run.value(metric) for metric in METRICS), *paper,
-                  _difference(run, paper[0]), authors, _causes(run, name)) for run in own]
+        rows += [(f"[{run.title}](methods/{run.method}.md)", run.folder, *(run.value(metric) for metric in METRICS),
+                  *paper, _difference(run, paper[0]), authors, _causes(run, name)) for run in own]
     heads = [STYLES[metric].title for metric in METRICS]
-    return table(("method", *(f"ours {head}" for head in heads), *(f"paper {head}" for head in heads),
-                  "IoU, ours less the paper's", "authors' IoU", "causes"), rows, "lrrrrrrrr")
+    return table(("method", "records", *(f"ours {head}" for head in heads), *(f"paper {head}" for head in heads),
+                  "IoU, ours less the paper's", "authors' IoU", "causes"), rows, "llrrrrrrrr")
+
+
+def _once(runs: Iterable[Run]) -> list[Run]:
+    # a cell may be published with two studies: its record's id says that it is the same
+    return list({tuple(record.id for record in run.records): run for run in reversed(list(runs))}.values())[::-1]
 
 
 def _counterpart(run: Run) -> str:

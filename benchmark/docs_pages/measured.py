@@ -32,9 +32,8 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The method's name, with what tells its config from another run of it in the same study."""
-        method = self.records[0].config["method"]["title"]
-        return f"{method} ({self.folder.rpartition('/')[2]})" if "/" in self.folder else method
+        """The method's name."""
+        return self.records[0].config["method"]["title"]
 
     @property
     def dataset_title(self) -> str:
@@ -70,10 +69,10 @@ def read_runs(folder: Path = FOLDER) -> list[Run]:
 
 def result_table(runs: Iterable[Run]) -> str:
     """Figures of the runs with what each was trained on, as Markdown."""
-    return table(("method", "set, split", "profile", *(_unit(metric) for metric in METRICS), "training"),
-                 [(run.title, f"{run.dataset_title}, {run.records[0].key.split}", run.records[0].key.profile,
-                   *(run.value(metric) for metric in METRICS), training(run.records))
-                  for run in runs], "lllrrrrl")
+    return table(("method", "records", "set, split", "profile", *(_unit(metric) for metric in METRICS), "training"),
+                 [(run.title, run.folder, f"{run.dataset_title}, {run.records[0].key.split}",
+                   run.records[0].key.profile, *(run.value(metric) for metric in METRICS), training(run.records))
+                  for run in runs], "llllrrrrl")
 
 
 def origin_table(runs: Iterable[Run]) -> str:

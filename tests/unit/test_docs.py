@@ -95,21 +95,24 @@ def test_every_link_of_readme_and_docs_leads_to_a_file(project):
 
 
 def test_differences_hold_every_method_and_set_with_ours_and_the_papers_in_columns_of_their_own(pages):
-    runs = {(run.title, run.dataset): run for run in measured.read_runs()}
+    runs = {(run.folder, run.method, run.dataset): run for run in measured.read_runs()}
     for dataset, title in DATASETS.items():
         section = pages["differences.md"].split(f"## {title}\n")[1].split("\n## ")[0]
         rows = table_rows(section)[1:]
-        names = [re.match(r"\[(.*)\]\(methods/(\w+)\.md\)", row[0]).groups() for row in rows]
-        assert set(load_printed()["table1"]) <= {method for _, method in names}
-        for (shown, method), row in zip(names, rows, strict=True):
-            ours, paper = row[1:4], row[4:7]
-            own = runs.get((shown, dataset))
+        names = [re.search(r"\(methods/(\w+)\.md\)", row[0])[1] for row in rows]
+        assert set(load_printed()["table1"]) <= set(names)
+        shown = [(method, *row[2:5]) for method, row in zip(names, rows, strict=True)]
+        assert len(shown) == len(set(shown)), "a record that two studies publish is shown once"
+        for method, row in zip(names, rows, strict=True):
+            ours, paper = row[2:5], row[5:8]
+            own = runs.get((row[1], method, dataset))
             if own is None:
-                assert ours == ["not run"] * 3 and row[9] == "–"
+                assert ours == ["not run"] * 3 and row[1] == row[10] == "–"
+                assert not [name for _, name, where in runs if (name, where) == (method, dataset)]
             else:
                 value = own.records[0].metrics["iou"].value
                 assert len(own.records) > 1 or ours[0].startswith(f"{100 * value:.2f} [")
-                assert "split" in row[9].split(", ")
+                assert "split" in row[10].split(", ")
             printed = load_printed()["table1"]["saist" if method.startswith("saist") else method][dataset]
             assert paper == [printed["iou"], printed["pd"], printed["fa"]]
 

@@ -137,3 +137,12 @@ def test_plain_non_maximum_suppression_equals_a_greedy_loop():
             kept.append(index)
     assert plain_nms(boxes, scores, 0.3).tolist() == kept and 1 < len(kept) < 60
     assert plain_nms(boxes[:0], scores[:0], 0.3).tolist() == []
+
+
+def test_torchvisions_own_suppression_runs_on_this_machine(stack):
+    # SAM's automatic masks call it as soon as one mask is found.
+    from torchvision.ops.boxes import batched_nms
+
+    boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
+    kept = batched_nms(boxes, torch.tensor([0.5, 0.9, 0.8, 0.3]), torch.tensor([0, 0, 1, 0]), 0.5)
+    assert kept.tolist() == [1, 2, 3]

@@ -10,7 +10,6 @@ import importlib.util
 import itertools
 import logging
 import os
-import pickle
 import socket
 import time
 import uuid
@@ -126,7 +125,7 @@ class Cluster:
         token = next(self.tokens)
         variables = {key: value for key, value in os.environ.items() if key.startswith(CARRIED)}
         place = [str(PROJECT), str(Path.cwd()), str(self.sign), variables]
-        call = pickle.dumps((function, tuple(arguments)))  # opened only once the code has been found over there
+        call = [self.ray.put((function, tuple(arguments)))]  # in a list: opened only once the code has been found
         perform = self.perform.options(name=name, num_cpus=self.request.cpus, num_gpus=gpus)
         return Task(subject, token, perform.remote(place, call, self.box, token))
 
@@ -192,11 +191,12 @@ def _mailbox() -> type:
 
 
 def _performer() -> Callable[..., dict[str, Any]]:
-    def perform(place: list[Any], call: bytes, box: Any, token: int) -> dict[str, Any]:
+    def perform(place: list[Any], call: list[Any], box: Any, token: int) -> dict[str, Any]:
         import os
-        import pickle
         import socket
         import sys
+
+        import ray
 
         project, folder, sign, variables = place
         for path in (project, folder, sign):
@@ -206,7 +206,7 @@ def _performer() -> Callable[..., dict[str, Any]]:
         os.chdir(folder)
         sys.path.insert(0, project)
         os.environ.update(variables)
-        function, arguments = pickle.loads(call)
+        function, arguments = ray.get(call[0])
 
         def send(event: dict[str, Any]) -> None:
             box.put.remote(token, event)  # not waited for: a lost word must not cost the work

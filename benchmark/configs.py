@@ -23,6 +23,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from benchmark import own_modules
 from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
@@ -50,7 +51,10 @@ def load(kind: str, name: str) -> dict[str, Any]:
 
 
 def load_method(name_or_path: str) -> dict[str, Any]:
-    """A method's config by name, or from a file such as ``tune.py`` exports. Raises ``ConfigError`` for neither."""
+    """A method's config by name, or from a file, beside which its modules may lie (see ``benchmark.own_modules``).
+
+    Raises ``ConfigError`` for neither.
+    """
     path = Path(name_or_path)
     if path.suffix != ".py":
         return load("methods", name_or_path)
@@ -59,7 +63,7 @@ def load_method(name_or_path: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: a method's config holds method = dict(...) and model = dict(...)")
     check_fields(content["method"], METHOD_FIELDS, f"{path}: method")
     check_fields({name: {} for name in LAYERS} | content, dict.fromkeys(LAYERS, dict), str(path))
-    return content
+    return own_modules.admit(content, path)
 
 
 def load_file(path: Path) -> dict[str, Any]:

@@ -171,7 +171,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([head, *lines])
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__.splitlines()[0], epilog=EPILOG,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     files = parser.add_argument_group("files")
@@ -190,7 +190,11 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
                         help="resamples of the images for 95 %% intervals, 0 for none (default: 2000)")
     spread.add_argument("--seed", type=int, default=0, help="of the resampling (default: 0)")
     spread.add_argument("--json", action="store_true", help="JSON, unrounded, instead of a table")
-    args = parser.parse_args(argv)
+    return parser
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    args = _parser().parse_args(argv)
     if not 0 <= args.threshold <= 1:
         raise ConfigError(f"--threshold must be in [0, 1], got {args.threshold:g}")
     if args.bootstrap > MOST_RESAMPLES:

@@ -119,14 +119,14 @@ def rows_of(suite: Mapping[str, Any], wanted: Sequence[str] | None, datasets: Se
         if name not in entries and name in bases:  # a method: all its rows
             rows += [_row(suite, entry) for entry in entries.values()
                      if not isinstance(entry, str) and entry["base"] == name]
-        elif name in entries or name in known:
-            rows.append(_row(suite, entries.get(name, name)))
         elif name.endswith(".py"):
             method = (config := configs.load_method(name))["method"]
             if method["name"] in {row.name for row in rows}:
                 raise ConfigError(f"{name}: another of the methods is named {method['name']!r} too; change the name in "
                                   "the file")
             rows.append(Row(method["name"], method["title"], method["type"], method["name"], config))
+        elif name in entries or name in known:
+            rows.append(_row(suite, entries.get(name, name)))
         else:
             raise ConfigError(unknown_name("method", name, {*entries, *known}))
     return [part for row in rows for part in _split(suite.get("kind", "grid"), row, datasets)]

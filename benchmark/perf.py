@@ -51,13 +51,7 @@ EPILOG = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Time one subject and print its comparisons."""
-    parser = argparse.ArgumentParser(prog="perf.py", description=__doc__.splitlines()[0], epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    subjects = "; ".join(f"{name}: {text}" for name, (_, text) in SUBJECTS.items())
-    parser.add_argument("subject", choices=sorted(SUBJECTS), help=subjects)
-    parser.add_argument("--rounds", type=int, default=5, help="timed calls of each side, in turn (default: 5)")
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     if args.rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, got {args.rounds}")
     subject = importlib.import_module(SUBJECTS[args.subject][0])
@@ -78,6 +72,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return EXIT_DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="perf.py", description=__doc__.splitlines()[0], epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    subjects = "; ".join(f"{name}: {text}" for name, (_, text) in SUBJECTS.items())
+    parser.add_argument("subject", choices=sorted(SUBJECTS), help=subjects)
+    parser.add_argument("--rounds", type=int, default=5, help="timed calls of each side, in turn (default: 5)")
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    return parser
 
 
 def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> int:

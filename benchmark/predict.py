@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH",
                         help="images (8 or 16 bits), folders of them (searched through), videos")
     what = parser.add_argument_group("which detector")
-    what.add_argument("--method", required=True, metavar="NAME", help=", ".join(configs.known("methods")))
+    what.add_argument("--method", required=True, metavar="NAME|PATH",
+                      help=f"{', '.join(configs.known('methods'))}, or a config file")
     what.add_argument("--weights", metavar="FILE", help="a checkpoint, or 'random' for an untrained network (default: "
                       "the newest training of this method under --work-dir)")
     what.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",

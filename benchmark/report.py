@@ -31,7 +31,7 @@ exit codes: 0 all cells there, 1 some missing (the report is made all the same),
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Build the report of the command line ``argv``; returns the exit code."""
-    arguments = _parser(FORMATS).parse_args(argv)
+    arguments = _parser().parse_args(argv)
     from benchmark.collect import choose_profile, collect  # matplotlib, scipy and rich: --help answers without them
     from benchmark.progress import duration, tally
     from reports.build import build_report, build_reports
@@ -57,13 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return EXIT_DONE if complete else EXIT_INCOMPLETE
 
 
-def _parser(formats: Sequence[str]) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="report.py", description=__doc__.split(":", 1)[1].strip().splitlines()[0],
                                      epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", required=True, metavar="NAME|PATH",
                         help=f"one of {', '.join(configs.known('suites'))}, or a config file")
-    parser.add_argument("--format", type=lambda text: _formats(text, formats), default=list(formats), metavar="A,B",
-                        help=f"of {', '.join(formats)} (default: all)")
+    parser.add_argument("--format", type=_formats, default=list(FORMATS), metavar="A,B",
+                        help=f"of {', '.join(FORMATS)} (default: all)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
                         help="folder that holds cells/ (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the report goes (default: DIR/<suite>)")
@@ -76,11 +76,11 @@ def _parser(formats: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
-def _formats(text: str, known: Sequence[str]) -> list[str]:
+def _formats(text: str) -> list[str]:
     found = names(text)
-    unknown = [name for name in found if name not in known]
+    unknown = [name for name in found if name not in FORMATS]
     if unknown or not found:
-        raise argparse.ArgumentTypeError(f"expected some of {', '.join(known)}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected some of {', '.join(FORMATS)}, got {text!r}")
     return found
 
 

@@ -104,12 +104,18 @@ def identity(content: Any) -> str:
 def load_suite(name_or_path: str) -> dict[str, Any]:
     """The ``suite`` dict of ``configs/suites/<name>.py`` or of a config file given by path.
 
+    A file's own methods may be config files too, by paths that count from its folder.
+
     Raises:
         ConfigError: For an unknown name, a broken file, or a suite with unknown or missing keys.
     """
     path = Path(name_or_path)
-    content = configs.load_file(path) if path.suffix == ".py" else configs.load("suites", name_or_path)
-    return grid.check_suite(content.get("suite"), name_or_path)
+    if path.suffix != ".py":
+        return grid.check_suite(configs.load("suites", name_or_path).get("suite"), name_or_path)
+    suite = grid.check_suite(configs.load_file(path).get("suite"), name_or_path)
+    beside = [str(path.parent / entry) if isinstance(entry, str) and entry.endswith(".py") else entry
+              for entry in suite.get("methods", ())]
+    return suite | ({"methods": beside} if beside else {})
 
 
 def members(suite: dict[str, Any]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ experiment. What is published stays a string as printed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmark.records import Record, SuiteResult
@@ -22,10 +23,16 @@ CAUSES = {
     "R": "another input size than the paper's 1024×1024 (of methods that are trained)",
     "O": "trained by the common recipe, not by the method's own",
     "X": "a reconstruction: no official code or full text",
+    "L": "the decision rule is ours, chosen on training images (of methods that are not trained)",
+    "V": "another form or size of the method than the published one",
     "T": "the epoch was chosen on test images",
     "P": "counted by another protocol than standard",
     "U": "the paper does not say how targets are matched, nor which threshold is taken",
 }
+NAMES = {"D": "data", "S": "split", "W": "weights", "E": "epochs", "R": "resolution", "O": "recipe",
+         "X": "reconstruction", "L": "decision rule", "V": "variant", "T": "epoch choice", "P": "protocol",
+         "U": "counting unknown"}
+"""One word for each cause."""
 METRICS = ("iou", "pd", "fa")
 
 
@@ -57,7 +64,7 @@ def differences(table: Table, result: SuiteResult) -> list[dict[str, Any]]:
                     "ours": value.text, "interval": value.interval, "published": printed,
                     "difference": f"{value.value * style.scale - theirs:+.{style.decimals}f}",
                     "inside": "" if ends is None else "yes" if ends[0] <= theirs <= ends[1] else "no",
-                    "causes": " ".join(cause for cause in CAUSES if _applies(cause, records, dataset, row)),
+                    "causes": " ".join(causes_of(records, real=dataset["real"], reconstruction=row.reconstruction)),
                 })
     return found
 
@@ -73,21 +80,31 @@ def summary(found: list[dict[str, Any]]) -> str:
     return told + (f" Of {len(judged)} with an interval, {inside} hold the published value in it." if judged else "")
 
 
-def _applies(cause: str, records: list[Record], dataset: dict[str, Any], row: Any) -> bool:
+def causes_of(records: Sequence[Record], *, real: bool, reconstruction: bool, variant: bool = False) -> list[str]:
+    """Which of ``CAUSES`` apply to the records of one method on one dataset, in their order.
+
+    Args:
+        records: One for each seed.
+        real: Whether the images are real.
+        reconstruction: Whether the method is one.
+        variant: Whether they stand beside the published row of another form of the method.
+    """
     trained = [record for record in records if record.training]
     rules = {
-        "D": not dataset["real"],
-        "S": dataset["split"] != PAPER["split"],
+        "D": not real,
+        "S": any(record.key.split != PAPER["split"] for record in records),
         "W": any(has_random_part(record) for record in records),
         "E": any((record.training.get("epochs") or 0) < PAPER["epochs"] for record in trained),
         "R": any(record.config.get("view", {}).get("size") not in (None, PAPER["size"]) for record in trained),
         "O": any(record.config.get("recipe") == "common" for record in trained),
-        "X": row.reconstruction,
+        "X": reconstruction,
+        "L": any(not record.training and "level" in record.config.get("model", {}) for record in records),
+        "V": variant,
         "T": any(record.training.get("selection") == "test-best" for record in trained),
         "P": any(record.config.get("evaluation", {}).get("protocol", "standard") != "standard" for record in records),
         "U": True,
     }
-    return rules[cause]
+    return [cause for cause in CAUSES if rules[cause]]
 
 
 def causes_used(found: list[dict[str, Any]]) -> dict[str, str]:

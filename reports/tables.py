@@ -173,13 +173,14 @@ def _row(method: dict[str, Any], result: SuiteResult, footnotes: list[str]) -> R
         outcomes = [outcome for outcome in result.outcomes
                     if (outcome.key.method, outcome.key.dataset) == (method["name"], dataset["name"])]
         for metric in result.suite["metrics"]:
-            values[dataset["name"], metric] = _value(metric, outcomes, footnotes)
+            values[dataset["name"], metric] = value_of(metric, outcomes, footnotes)
     records = [record for record in result.records() if record.key.method == method["name"]]
     return Row(method["name"], method["title"], method["type"], bool(method["reconstruction"]), values,
                random=any(has_random_part(record) for record in records))
 
 
-def _value(metric: str, outcomes: Sequence[Outcome], footnotes: list[str]) -> Value:
+def value_of(metric: str, outcomes: Sequence[Outcome], footnotes: list[str]) -> Value:
+    """The value of a place of a table from the outcomes of its seeds; why one is missing joins ``footnotes``."""
     style = STYLES[metric]
     measured: list[tuple[int, Metric]] = []
     missing: list[tuple[int, str]] = []

@@ -119,7 +119,7 @@ def load_detector(method: str, weights: str | Path | None = None, *, work_dir: s
     """A detector that is called with an image and gives its score map.
 
     Args:
-        method: Name of a config in ``configs/methods``.
+        method: Name of a config in ``configs/methods``, or the path of one's own.
         weights: A checkpoint file, ``'random'``, or None for the newest training in ``work_dir``.
         work_dir: Where ``run.py`` left its cells.
         dataset: With a training from ``work_dir``, the set that it was trained on; with a file that has no record
@@ -140,11 +140,12 @@ def load_detector(method: str, weights: str | Path | None = None, *, work_dir: s
 def find_source(method: str, weights: str | Path | None, work_dir: Path, *, dataset: str | None = None,
                 profile: str | None = None) -> Source:
     """See ``load_detector``; torch is not imported."""
-    loaded = configs.load("methods", method)
+    loaded = configs.load_method(method)
+    given, method = method, loaded["method"]["name"]
     if not loaded["method"]["trainable"]:
         return Source(_default_config(loaded, dataset, profile), None, f"{method}, nothing to train")
     if weights is None:
-        return _from_store(method, work_dir, dataset)
+        return _from_store(method, given, work_dir, dataset)
     if str(weights) == RANDOM:
         return Source(_default_config(loaded, dataset, profile), None, f"{method}, random weights: not trained at all")
     path = Path(weights)
@@ -156,7 +157,7 @@ def find_source(method: str, weights: str | Path | None, work_dir: Path, *, data
     return Source(_default_config(loaded, dataset, profile), path, f"{method}, a checkpoint without a record beside it")
 
 
-def _from_store(method: str, work_dir: Path, dataset: str | None) -> Source:
+def _from_store(method: str, given: str, work_dir: Path, dataset: str | None) -> Source:
     found = []
     for path in sorted(work_dir.glob(f"cells/{method}__*/{RECORD_FILE}")):
         record = _read(path)
@@ -169,7 +170,7 @@ def _from_store(method: str, work_dir: Path, dataset: str | None) -> Source:
     if not found:
         on = f" on {dataset}" if dataset else ""
         raise ConfigError(f"no trained {method}{on} under {work_dir}; train it with `python benchmark/run.py --suite "
-                          f"table1 --methods {method}`, or give --weights FILE")
+                          f"table1 --methods {given}`, or give --weights FILE")
     _, checkpoint, record = max(found, key=lambda entry: entry[0])
     return _trained(record, checkpoint)
 

@@ -26,11 +26,7 @@ from mmengine.registry import OPTIMIZERS
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
-import benchmark.datasets.mm_dataset
-import benchmark.datasets.transforms
-import benchmark.engine.hooks
-import benchmark.engine.shared_batch
-import benchmark.metrics.irstd_metric  # noqa: F401  - these five register what the runners' configs name
+import benchmark.engine.registered  # noqa: F401
 from benchmark.datasets.catalog import require_unchanged
 from benchmark.engine import memory, runner_config
 from benchmark.engine.checkpoints import best, discard_later, epoch_of, is_intact, newest_intact, strip

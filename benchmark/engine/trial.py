@@ -13,11 +13,7 @@ from mmengine.utils import import_modules_from_strings
 from mmseg.registry import MODELS
 from threadpoolctl import threadpool_limits
 
-import benchmark.datasets.mm_dataset
-import benchmark.datasets.transforms
-import benchmark.engine.hooks
-import benchmark.engine.shared_batch
-import benchmark.metrics.irstd_metric  # noqa: F401  - these five register what the runner's config names
+import benchmark.engine.registered  # noqa: F401
 from benchmark.datasets.catalog import open_dataset
 from benchmark.engine import runner_config
 from benchmark.engine.classical import EVALUATION_KEYS

@@ -83,7 +83,7 @@ def build_loader(root: Path, *, keep_decoded: bool, workers: int = 0) -> Any:
     from mmengine.registry import init_default_scope
     from mmengine.runner import Runner
 
-    import benchmark.timing.steps  # noqa: F401  - registers datasets and transforms
+    import benchmark.engine.registered  # noqa: F401
     from benchmark.engine import runner_config
 
     init_default_scope("mmseg")

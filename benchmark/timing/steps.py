@@ -17,10 +17,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.utils import import_modules_from_strings
 from mmseg.registry import DATASETS, MODELS
 
-import benchmark.datasets.mm_dataset
-import benchmark.datasets.transforms
-import benchmark.engine.hooks
-import benchmark.metrics.irstd_metric  # noqa: F401  - these four register what the runner's config names
+import benchmark.engine.registered  # noqa: F401
 from benchmark.engine import runner_config
 
 SCOPE = "mmseg"

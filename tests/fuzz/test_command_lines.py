@@ -108,7 +108,7 @@ def test_tune_says_what_is_wrong_with_a_storage_and_no_password(command, storage
 
 
 @settings(FUZZ, max_examples=150)
-@given(options_of(report._parser(("md", "csv")), ("--work-dir",)), st.booleans())
+@given(options_of(report._parser(), ("--work-dir",)), st.booleans())
 @example(["--suite", "table1", "--out", "a" * 300], True)
 def test_report_is_made_or_refused(command, quick_configs, small_store, options, there) -> None:
     if not {"--suite"} & set(options):

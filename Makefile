@@ -24,8 +24,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 table1: env
 	$(BIN)/python benchmark/run.py --suite table1 $(ARGS)
 
+# A process for each core, but no more than four: each imports torch.
 test: env
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: env
 	$(BIN)/ruff check --no-cache .

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from benchmark import own_modules
 from benchmark.child import one_line
 from benchmark.errors import ConfigError, StoreError
 
@@ -124,7 +125,7 @@ class Cluster:
         """Give Ray a task: ``function(*arguments, send)``, a function of a module, returns the ending of the task."""
         token = next(self.tokens)
         variables = {key: value for key, value in os.environ.items() if key.startswith(CARRIED)}
-        place = [str(PROJECT), str(Path.cwd()), str(self.sign), variables]
+        place = [str(PROJECT), str(Path.cwd()), str(self.sign), list(own_modules.FOLDERS), variables]
         call = [self.ray.put((function, tuple(arguments)))]  # in a list: opened only once the code has been found
         perform = self.perform.options(name=name, num_cpus=self.request.cpus, num_gpus=gpus)
         return Task(subject, token, perform.remote(place, call, self.box, token))
@@ -198,13 +199,14 @@ def _performer() -> Callable[..., dict[str, Any]]:
 
         import ray
 
-        project, folder, sign, variables = place
-        for path in (project, folder, sign):
+        project, folder, sign, own, variables = place
+        for path in (project, folder, sign, *own):
             if not os.path.exists(path):  # noqa: PTH110  - carried by value, with as little as possible
-                return {"kind": "unseen", "error": f"machine {socket.gethostname()} does not see {path}: the code and "
-                        "--work-dir must lie on a file system that all machines of the cluster share"}
+                return {"kind": "unseen", "error": f"machine {socket.gethostname()} does not see {path}: the code, "
+                        "modules of your own and --work-dir must lie where all machines of the cluster see them"}
         os.chdir(folder)
         sys.path.insert(0, project)
+        sys.path.extend(own)
         os.environ.update(variables)
         function, arguments = ray.get(call[0])
 

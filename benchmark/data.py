@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmark.captioning.commands import EPILOG as CAPTION_EXAMPLES
 from benchmark.captioning.commands import add_commands
-from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
+from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, positive, run_main
 from benchmark.datasets.catalog import (
     data_root,
     known_datasets,
@@ -23,13 +23,18 @@ from benchmark.datasets.catalog import (
     missing_reason,
     open_dataset,
 )
+from benchmark.datasets.sample import PARTS
+from benchmark.datasets.splits import chosen_by_hash
 from benchmark.errors import BenchError, ConfigError, unknown_name
+from benchmark.records import write_atomically
 from models.weights import OFFICIAL, weights_root
 
 EPILOG = f"""examples:
   python benchmark/data.py verify                         every dataset under the data root
   python benchmark/data.py verify nuaa-sirst --split idx_427 --json
   python benchmark/data.py prepare nuaa-sirst             where it comes from; download it where that is possible
+  python benchmark/data.py subset nuaa-sirst --train 64 --test 32 --out lists/small
+      lists of a part of the images, for a quick look: run.py --datasets nuaa-sirst --split lists/small
   python benchmark/data.py weights                        official pre-trained weights, and which are here
   python benchmark/data.py weights mobile_sam             fetch and verify one{CAPTION_EXAMPLES.rstrip()}
 
@@ -64,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("--url", help="fetch this zip instead of the config's address")
     prepare.add_argument("--sha256", help="expected hash of the zip")
     prepare.set_defaults(run=_prepare)
+    subset = commands.add_parser("subset", parents=[shared], help="write lists of a part of a split's images, always "
+                                 "the same ones, for a run that is only to be quick")
+    subset.add_argument("name", metavar="NAME", help=f"{', '.join(known_datasets())}, or a folder")
+    subset.add_argument("--split", metavar="NAME|PATH", help="that they are taken from (default: the dataset's own)")
+    subset.add_argument("--out", required=True, metavar="DIR", type=Path, help="folder of the lists; takes their place")
+    for part in PARTS:
+        subset.add_argument(f"--{part}", type=positive, metavar="N", help=f"{part} images (default: all)")
+    subset.set_defaults(run=_subset)
     weights = commands.add_parser("weights", help="list official pre-trained weights; fetch and verify those named")
     weights.add_argument("names", nargs="*", metavar="NAME", help=", ".join(OFFICIAL) + " (default: list all)")
     weights.add_argument("--weights-root", metavar="DIR", type=Path,
@@ -127,6 +140,25 @@ def _prepare(arguments: argparse.Namespace) -> int:
         print(f"  not there, and no direct address: get it from the homepage, put it to {folder}, and run this again")
         return EXIT_INCOMPLETE
     return _check(config, root)
+
+
+def _subset(arguments: argparse.Namespace) -> int:
+    source = open_dataset(load_dataset_config(arguments.name), data_root(arguments.data_root), arguments.split)
+    if not source.real:
+        raise ConfigError(f"{source.name}: generated, and as large as you like: run.py --set "
+                          "'dataset.counts={\"train\": 64, \"val\": 16, \"test\": 32}'")
+    wanted = {part: getattr(arguments, part) for part in PARTS}
+    lists = {part: chosen_by_hash(source.name, source.ids(part), wanted[part]) for part in PARTS}
+    for part, ids in lists.items():
+        if len(ids) < (wanted[part] or 0):
+            raise ConfigError(f"--{part} {wanted[part]}: the split has {len(ids)} {part} images")
+    for part, ids in lists.items():
+        (arguments.out / f"{part}.txt").unlink(missing_ok=True)
+        if ids:
+            write_atomically(arguments.out / f"{part}.txt", "".join(f"{name}\n" for name in ids))
+    print(f"{source.title}: {', '.join(f'{len(ids)} {part}' for part, ids in lists.items() if ids)} images · "
+          f"{arguments.out} · use it with --split {arguments.out}")
+    return EXIT_DONE
 
 
 def _weights(arguments: argparse.Namespace) -> int:

@@ -17,6 +17,9 @@ from mmengine.config import Config
 
 from benchmark.errors import ConfigError
 
+FOLDERS: list[str] = []
+"""Those of all methods that were admitted; processes that inherit no ``sys.path`` need them."""
+
 
 def admit(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The method config, with ``custom_imports.sha256`` for each module that lies beside it or beside its bases.
@@ -41,6 +44,7 @@ def admit(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
                 hashes[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
                 if str(folder) not in sys.path:
                     sys.path.append(str(folder))
+                    FOLDERS.append(str(folder))
     for name in imports:
         if name not in hashes and importlib.util.find_spec(name.split(".")[0]) is None:
             raise ConfigError(f"{path}: custom_imports names {name}, but there is no {name.replace('.', '/')}.py "

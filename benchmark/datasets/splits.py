@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from benchmark.datasets.images import SUFFIXES
@@ -49,10 +49,15 @@ def paper_split(dataset: str, ids: Iterable[str], seed: int) -> dict[str, list[s
     """
     parts: dict[str, list[str]] = {part: [] for part in PARTS}
     for sample_id in sorted(ids, key=natural_order):
-        digest = hashlib.sha256(f"{dataset}/{sample_id}/{seed}".encode()).digest()
-        place = int.from_bytes(digest[:8], "big") / 2**64
+        place = _place(dataset, sample_id, seed)
         parts[PARTS[sum(place >= bound for bound in PAPER_BOUNDS)]].append(sample_id)
     return parts
+
+
+def chosen_by_hash(dataset: str, ids: Sequence[str], count: int | None) -> list[str]:
+    """``count`` of the ids, the same ones whatever else is asked, in their own order; None means all."""
+    first = set(sorted(ids, key=lambda name: _place(dataset, name, 0))[:count])
+    return [name for name in ids if name in first]
 
 
 def listed_split(files: Mapping[str, Path], known: Collection[str]) -> dict[str, list[str]]:
@@ -104,6 +109,12 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
     """Sorting key under which ``XDU2`` comes before ``XDU10``."""
     pieces = re.findall(r"\d+|\D+", name)
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces]
+
+
+def _place(dataset: str, sample_id: str, seed: int) -> float:
+    # In [0, 1), evenly, by this image alone.
+    digest = hashlib.sha256(f"{dataset}/{sample_id}/{seed}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 class _Lookup:

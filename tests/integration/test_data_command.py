@@ -136,16 +136,22 @@ def test_a_set_without_a_public_address_says_where_to_get_it(tmp_path):
     assert result.returncode == 1 and "get it from the homepage" in result.stdout and "RuiZhang97" in result.stdout
 
 
-def test_verify_counts_what_is_there_and_lists_problems(tmp_path):
-    folder = tmp_path / "own"
+def own(root: Path, count: int) -> Path:
+    """A folder with two targets in each image."""
+    folder = root / "own"
     generator = np.random.default_rng(0)
-    for index in range(12):
+    for index in range(count):
         image = generator.integers(0, 255, (40, 50), dtype=np.uint8)
         mask = np.zeros((40, 50), np.uint8)
         mask[5:9, 5:9] = mask[20:22, 30:33] = 1
         for part, array in (("images", image), ("masks", mask)):
             (folder / part).mkdir(parents=True, exist_ok=True)
             (folder / part / f"im{index}.png").write_bytes(png(array))
+    return folder
+
+
+def test_verify_counts_what_is_there_and_lists_problems(tmp_path):
+    folder = own(tmp_path, count=12)
     lists = folder / "lists"
     lists.mkdir()
     (lists / "train.txt").write_text("\n".join(f"im{index}" for index in range(6)))
@@ -162,6 +168,24 @@ def test_verify_counts_what_is_there_and_lists_problems(tmp_path):
     result = data(*command, root=tmp_path)
     assert result.returncode == 1 and "PROBLEM" in result.stdout and "im3.png" in result.stdout
     assert "1 of test (16.7 %)" in result.stdout and "Traceback" not in result.stderr
+
+
+def test_a_subset_of_a_split_is_a_split_that_a_run_takes(tmp_path):
+    own(tmp_path, count=60)
+    asked = ("subset", str(tmp_path / "own"), "--split", "paper", "--out", str(tmp_path / "small"))
+    (tmp_path / "small").mkdir()
+    (tmp_path / "small" / "val.txt").write_text("im1\n")  # of an earlier call
+    result = data(*asked, "--train", "4", "--val", "1", "--test", "2", root=tmp_path)
+    assert result.returncode == 0 and "4 train, 1 val, 2 test images" in result.stdout
+    lists = {path.stem: path.read_text().split() for path in (tmp_path / "small").glob("*.txt")}
+    assert {part: len(ids) for part, ids in lists.items()} == {"train": 4, "val": 1, "test": 2}
+    looked = data("verify", str(tmp_path / "own"), "--split", str(tmp_path / "small"), "--json", root=tmp_path)
+    assert json.loads(looked.stdout)[0]["parts"] == {"train": 4, "val": 1, "test": 2}
+    result = data(*asked, "--test", "50", root=tmp_path)
+    assert result.returncode == 2 and result.stderr.startswith("error: --test 50: the split has")
+    assert lists == {path.stem: path.read_text().split() for path in (tmp_path / "small").glob("*.txt")}
+    result = data("subset", "synth-sirst", "--out", str(tmp_path / "made"), root=tmp_path)
+    assert result.returncode == 2 and "--set" in result.stderr and not (tmp_path / "made").exists()
 
 
 def test_verify_of_an_unknown_set_is_one_line(tmp_path):

@@ -256,7 +256,8 @@ def test_a_batch_that_cannot_be_shared_evenly_is_refused_in_one_line(config, tmp
     command = [sys.executable, "benchmark/run.py", "--suite", "table1", "--methods", f"top_hat,{config}", "--profile",
                "demo", "--data-root", str(tmp_path), "--device", "cpu", "--gpus-per-cell", "3", "--work-dir",
                str(tmp_path / "work")]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[1])
+    result = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parents[1],
+                            env=os.environ | {"PYTHONPATH": str(HERE)})  # where the probe's module is
     assert result.returncode == 2 and len(result.stderr.splitlines()) == 1
     assert "batch of probe is 4" in result.stderr and "1, 2, 4" in result.stderr
     assert not list((tmp_path / "work").glob("cells/*"))

@@ -26,6 +26,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 COUNTS = ["--set", "dataset.counts={'train': 12, 'val': 4, 'test': 6}"]
 ACM = ["--suite", "table1", "--profile", "demo", "--device", "cpu", "--wandb", "disabled", *COUNTS,
        "--set", "evaluation.bootstrap=50", "--set", "train_cfg.val_interval=1", "--set", "model.network.stem=quarter"]
+OWN = f"""
+_base_ = {str(PROJECT / "configs/methods/acm.py")!r}
+method = dict(name="own")
+custom_imports = dict(imports=["baselines.acm", "baselines.losses", "baselines.segmentor", "beside_own"])
+"""
 OBJECT_STORE = 80 * 2**20
 PATIENCE = 240.0
 
@@ -149,15 +154,17 @@ def test_a_cell_whose_worker_is_killed_goes_on_elsewhere_and_ends_as_if_undistur
     assert not list(work.glob(".seen-by-all-*"))
 
 
-def test_an_interrupt_ends_the_cells_on_the_cluster(cluster, tmp_path):
-    command = start("run.py", *ACM, "--methods", "acm", "--set", "train_cfg.max_epochs=500", "--executor", "ray",
-                    "--address", cluster, work=tmp_path)
-    wait_for(lambda: list(tmp_path.glob("cells/acm__*/train-*/epoch_1.pth")), command)
-    assert workers("acm")
+def test_an_interrupt_ends_the_cells_on_the_cluster_here_of_a_method_of_ones_own(cluster, tmp_path):
+    (tmp_path / "beside_own.py").write_text('"""A module that lies beside a config."""\n')
+    (tmp_path / "own.py").write_text(OWN)
+    command = start("run.py", *ACM, "--methods", str(tmp_path / "own.py"), "--set", "train_cfg.max_epochs=500",
+                    "--executor", "ray", "--address", cluster, work=tmp_path)
+    wait_for(lambda: list(tmp_path.glob("cells/own__*/train-*/epoch_1.pth")), command)
+    assert workers("own")
     command.send_signal(signal.SIGINT)
     assert command.wait(60) == 130
     assert (tmp_path / "err").read_text().splitlines()[-1].startswith("interrupted;")
     deadline = time.monotonic() + 20
-    while workers("acm"):
+    while workers("own"):
         assert time.monotonic() < deadline
         time.sleep(0.1)

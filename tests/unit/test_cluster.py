@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import pickle
 import signal
 import sys
 from collections import Counter
@@ -88,17 +86,17 @@ def test_only_cells_that_train_ask_for_gpus_and_the_others_see_none(tmp_path):
     assert [(gpus, device) for _, gpus, device in scripted.started] == [(4, "auto"), (0, "cpu")]
 
 
-def perform(sign: Path, *, project: Path, folder: Path) -> tuple[dict, list]:
+def perform(sign: Path, *, project: Path, folder: Path, own: Path) -> tuple[dict, list]:
     """Run what a machine of the cluster runs, here, with a mailbox that lists what was put into it."""
     mail = []
     box = SimpleNamespace(put=SimpleNamespace(remote=lambda token, event: mail.append((token, event["kind"]))))
-    place = [str(project), str(folder), str(sign), {"IRSTD_DATA_ROOT": "there"}]
-    return cluster._performer()(place, pickle.dumps((os.path.join, ("a",))), box, 3), mail
+    place = [str(project), str(folder), str(sign), [str(own)], {"IRSTD_DATA_ROOT": "there"}]
+    return cluster._performer()(place, ["never opened"], box, 3), mail
 
 
-@pytest.mark.parametrize("unseen", ["project", "folder", "sign"])
+@pytest.mark.parametrize("unseen", ["project", "folder", "sign", "own"])
 def test_a_machine_that_does_not_see_a_shared_folder_says_which_in_one_line(tmp_path, unseen):
-    places = {name: tmp_path / name for name in ("project", "folder", "sign")}
+    places = {name: tmp_path / name for name in ("project", "folder", "sign", "own")}
     for name in places.keys() - {unseen}:
         places[name].mkdir()
     ending, mail = perform(**places)

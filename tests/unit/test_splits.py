@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.datasets.splits import listed_split, natural_order, paper_split, read_split_list, split_files
+from benchmark.datasets.splits import (
+    chosen_by_hash,
+    listed_split,
+    natural_order,
+    paper_split,
+    read_split_list,
+    split_files,
+)
 from benchmark.errors import ConfigError, DataError
 
 
@@ -85,6 +92,15 @@ def test_the_papers_split_of_known_ids_never_changes():
     found = paper_split("nuaa-sirst", [f"Misc_{index}" for index in range(1, 9)], seed=0)
     assert found == {"train": ["Misc_2", "Misc_5", "Misc_6"], "val": ["Misc_3", "Misc_7", "Misc_8"],
                      "test": ["Misc_1", "Misc_4"]}
+
+
+def test_a_subset_grows_without_dropping_an_image_and_keeps_the_order():
+    ids = [f"im{index}" for index in range(300)]
+    small, large = (chosen_by_hash("nuaa-sirst", ids, count) for count in (20, 64))
+    assert len(small) == 20 and len(large) == 64 and set(small) < set(large)
+    assert small == [name for name in ids if name in small]
+    assert chosen_by_hash("irstd-1k", ids, 20) != small
+    assert chosen_by_hash("nuaa-sirst", ids, None) == ids
 
 
 def test_a_split_is_a_name_a_folder_of_lists_or_one_list(tmp_path):

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from baselines.blocks import msra_prelu_initialise, prediction_head, residual_stage
+from baselines.blocks import full_stem, msra_prelu_initialise, prediction_head, residual_stage, strided_stem
 
 WIDTHS = (16, 32, 64)
 REDUCTION = 4
@@ -45,7 +45,8 @@ class ACM(nn.Module):
         self.in_channels = in_channels
         self.size_multiple = 4 if stem == "full" else 16
         c1, c2, c3 = WIDTHS
-        self.stem = _full_stem(in_channels, c1) if stem == "full" else _quarter_stem(in_channels, c1)
+        self.stem = full_stem(in_channels, c1) if stem == "full" else strided_stem(
+            in_channels, c1, affine=False, pool=True)
         self.stage1 = residual_stage(c1, c1, blocks, stride=1)
         self.stage2 = residual_stage(c1, c2, blocks, stride=2)
         self.stage3 = residual_stage(c2, c3, blocks, stride=2)
@@ -109,20 +110,6 @@ class _TransposedUp(nn.Module):
 
     def forward(self, high: Tensor, low: Tensor) -> Tensor:
         return self.deconv(high)
-
-
-def _full_stem(in_channels: int, channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.BatchNorm2d(in_channels, affine=False),
-        nn.Conv2d(in_channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
-
-
-def _quarter_stem(in_channels: int, channels: int) -> nn.Sequential:
-    half = channels // 2
-    layers: list[nn.Module] = [nn.BatchNorm2d(in_channels, affine=False)]
-    for source, width, stride in ((in_channels, half, 2), (half, half, 1), (half, channels, 1)):
-        layers += [nn.Conv2d(source, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1))
 
 
 def _pointwise(channels: int) -> list[nn.Module]:

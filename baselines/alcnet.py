@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from baselines.blocks import msra_prelu_initialise, prediction_head, residual_stage
+from baselines.blocks import full_stem, msra_prelu_initialise, prediction_head, residual_stage
 
 WIDTHS = (16, 32, 64)
 DILATIONS = (13, 17)  # cells of a feature map, the same on all three: 13 to 68 pixels of the image
@@ -48,9 +48,7 @@ class ALCNet(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         c1, c2, c3 = WIDTHS
-        self.stem = nn.Sequential(
-            nn.BatchNorm2d(in_channels, affine=False),
-            nn.Conv2d(in_channels, c1, 3, padding=1, bias=False), nn.BatchNorm2d(c1), nn.ReLU(inplace=True))
+        self.stem = full_stem(in_channels, c1)
         self.stage1 = residual_stage(c1, c1, blocks, stride=1)
         self.stage2 = residual_stage(c1, c2, blocks, stride=2)
         self.stage3 = residual_stage(c2, c3, blocks, stride=2)

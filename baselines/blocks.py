@@ -1,4 +1,4 @@
-"""Pieces that several baselines have in common: residual stages, the prediction head, and MXNet's initialiser."""
+"""Pieces that several baselines have in common: stems, residual stages, prediction head, and MXNet's initialiser."""
 
 from __future__ import annotations
 
@@ -28,6 +28,25 @@ def residual_stage(channels_in: int, channels_out: int, blocks: int, stride: int
     """``blocks`` residual blocks, of which the first changes width and resolution."""
     rest = [ResidualBlock(channels_out, channels_out, 1) for _ in range(blocks - 1)]
     return nn.Sequential(ResidualBlock(channels_in, channels_out, stride), *rest)
+
+
+def full_stem(channels_in: int, channels: int) -> nn.Sequential:
+    """Normalises the input and takes it to ``channels`` at its own resolution."""
+    return nn.Sequential(
+        nn.BatchNorm2d(channels_in, affine=False),
+        nn.Conv2d(channels_in, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True))
+
+
+def strided_stem(channels_in: int, channels: int, *, affine: bool, pool: bool) -> nn.Sequential:
+    """Normalises the input and takes it to ``channels`` at half its resolution, pooled once more to a quarter.
+
+    Three 3x3 convolutions, the first strided, instead of a ResNet's single 7x7. ``affine``: of the first batch norm.
+    """
+    half = channels // 2
+    layers: list[nn.Module] = [nn.BatchNorm2d(channels_in, affine=affine)]
+    for source, width, stride in ((channels_in, half, 2), (half, half, 1), (half, channels, 1)):
+        layers += [nn.Conv2d(source, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers, *[nn.MaxPool2d(3, 2, 1)] * pool)
 
 
 def prediction_head(channels_in: int, hidden: int) -> nn.Sequential:

@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from baselines.blocks import prediction_head, residual_stage
+from baselines.blocks import prediction_head, residual_stage, strided_stem
 
 WIDTHS = (16, 32, 64)
 BLOCK = 8  # cells of a feature map that are transformed together, the usual size of a cosine transform
@@ -55,7 +55,7 @@ class Dim2Clear(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         c1, c2, c3 = WIDTHS
-        self.stem = _stem(in_channels, c1)
+        self.stem = strided_stem(in_channels, c1, affine=True, pool=False)
         self.stage1 = residual_stage(c1, c1, blocks, stride=1)
         self.stage2 = residual_stage(c1, c2, blocks, stride=2)
         self.stage3 = residual_stage(c2, c3, blocks, stride=2)
@@ -159,14 +159,6 @@ def _band(channels: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True),
         SqueezeExcitation(channels))
-
-
-def _stem(in_channels: int, channels: int) -> nn.Sequential:
-    half = channels // 2
-    layers: list[nn.Module] = [nn.BatchNorm2d(in_channels)]
-    for source, width, stride in ((in_channels, half, 2), (half, half, 1), (half, channels, 1)):
-        layers += [nn.Conv2d(source, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from baselines.blocks import ResidualBlock, prediction_head, residual_stage
+from baselines.blocks import ResidualBlock, prediction_head, residual_stage, strided_stem
 from baselines.losses import SoftIoULoss
 
 WIDTHS = (16, 32, 64)
@@ -61,7 +61,7 @@ class GCINet(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         c1, c2, c3 = WIDTHS
-        self.stem = _stem(in_channels, c1)
+        self.stem = strided_stem(in_channels, c1, affine=True, pool=True)
         self.stage1 = residual_stage(c1, c1, blocks, stride=1)
         self.stage2 = residual_stage(c1, c2, blocks, stride=2)
         self.stage3 = residual_stage(c2, c3, blocks, stride=2)
@@ -188,14 +188,6 @@ def curvature_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
 def _tokens(x: Tensor) -> Tensor:
     return x.flatten(2).unflatten(1, (HEADS, -1)).transpose(2, 3)  # (B, heads, h*w, C / heads)
-
-
-def _stem(in_channels: int, channels: int) -> nn.Sequential:
-    half = channels // 2
-    layers: list[nn.Module] = [nn.BatchNorm2d(in_channels)]
-    for source, width, stride in ((in_channels, half, 2), (half, half, 1), (half, channels, 1)):
-        layers += [nn.Conv2d(source, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1))
 
 
 def _resized_like(x: Tensor, target: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from baselines.blocks import prediction_head, residual_stage
+from baselines.blocks import prediction_head, residual_stage, strided_stem
 from baselines.deform_conv import ModulatedDeformConv2d
 from baselines.losses import SoftIoULoss
 
@@ -55,7 +55,7 @@ class ISNet(nn.Module):
         super().__init__()
         self.in_channels = in_channels
         c1, c2, c3 = WIDTHS
-        self.stem = _stem(in_channels, c1)
+        self.stem = strided_stem(in_channels, c1, affine=True, pool=True)
         self.stage1 = residual_stage(c1, c1, blocks, stride=1)
         self.stage2 = residual_stage(c1, c2, blocks, stride=2)
         self.stage3 = residual_stage(c2, c3, blocks, stride=2)
@@ -177,14 +177,6 @@ def gradient_magnitude(maps: Tensor) -> Tensor:
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
     right = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
     return (down.square() + right.square() + 1e-6).sqrt()
-
-
-def _stem(in_channels: int, channels: int) -> nn.Sequential:
-    half = channels // 2
-    layers: list[nn.Module] = [nn.BatchNorm2d(in_channels)]
-    for source, width, stride in ((in_channels, half, 2), (half, half, 1), (half, channels, 1)):
-        layers += [nn.Conv2d(source, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers, nn.MaxPool2d(3, 2, 1))
 
 
 def _difference(channels: int) -> nn.Sequential:

@@ -155,6 +155,12 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     return to_plain({name: value for name, value in config.items() if name not in PLAN_KEYS})
 
 
+def without_checkpoints(model: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a method's ``model`` whose parts start from random weights: no file is asked for."""
+    return {name: {**part, "checkpoint": None} if isinstance(part, Mapping) and "checkpoint" in part
+            else copy.deepcopy(part) for name, part in model.items()}
+
+
 def parse_override(text: str) -> tuple[str, Any]:
     """``('train_cfg.max_epochs', 9)`` for ``'train_cfg.max_epochs=9'``; values are Python literals, else strings."""
     path, separator, value = text.partition("=")

@@ -41,10 +41,7 @@ def _row(name: str, config: dict[str, Any], rounds: int) -> dict[str, Any]:
     from benchmark.engine.cost import network_cost
 
     import_modules_from_strings(config["custom_imports"]["imports"])
-    model_config = copy.deepcopy(config["model"])
-    for part in model_config.values():
-        if isinstance(part, dict) and "checkpoint" in part:
-            part["checkpoint"] = None
+    model_config = configs.without_checkpoints(config["model"])
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in MODELS.build(copy.deepcopy(model_config)).parameters())
     row = {"method": config["method"]["title"], "parameters_M": count / 1e6, "official_M": None, "gmacs": None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import tempfile
 import time
 from collections.abc import Callable
@@ -121,9 +120,7 @@ def _build(name: str, **parts: dict[str, Any]) -> Any:
 
     import models.saist  # noqa: F401  - registers
 
-    config = copy.deepcopy(configs.load("methods", name)["model"])
-    for part in (config["sam"], config["clip"]):
-        part["checkpoint"] = None
+    config = configs.without_checkpoints(configs.load("methods", name)["model"])
     config["clip"]["cache"] = False
     for part, change in parts.items():
         config[part] = change if "type" in change else config[part] | change

@@ -34,11 +34,8 @@ def build(name, stack, as_stated=False):
     model = Config(config["model"])
     if not as_stated and name in SMALLER:
         model.merge_from_dict(config["profiles"]["demo"]["model"])
-    for part in model.values():
-        if isinstance(part, dict) and "checkpoint" in part:
-            part["checkpoint"] = None
     torch.manual_seed(0)
-    return MODELS.build(model.to_dict())
+    return MODELS.build(configs.without_checkpoints(model.to_dict()))
 
 
 def stated_parameters(name):

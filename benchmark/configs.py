@@ -123,10 +123,11 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         ConfigError: For a setting whose path the method does not have.
     """
     name = profile["profile"]["name"]
+    like = profile["profile"].get("like", name)
     wanted = recipe or profile["profile"]["recipe"]
     trained = method.get("recipes", {}).get(wanted, {})
     layers = (method, trained, profile.get("per_dataset", {}).get(dataset["name"], {}),
-              trained.get("profiles", {}).get(name, {}), method.get("profiles", {}).get(name, {}))
+              trained.get("profiles", {}).get(like, {}), method.get("profiles", {}).get(like, {}))
     resolved = Config(copy.deepcopy(dict(profile)))
     try:
         for layer in layers:

@@ -35,7 +35,7 @@ METRICS = ("iou", "niou", "niou_targets", "precision", "recall", "f1", "pd", "fa
 SUITE_FIELDS = {
     "name": "name", "title": str, "metrics": [str], "methods": [(str, dict)], "published": (str, type(None)),
     "datasets": [str], "seeds": [int], "notes": [str], "labels": {str: [str]}, "kind": str, "figures": [str],
-    "images": {str: [str]}, "suites": [str],
+    "images": {str: [str]}, "suites": [str], "profile": str,
 }
 """Types of a suite's fields; ``name`` is a text that can name a file."""
 SCR_LEVELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
@@ -178,15 +178,15 @@ def place(row: Row, column: Column, splits: Mapping[str, str], profile: str, see
 def check_suite(suite: Any, source: str) -> dict[str, Any]:
     """The suite itself. Raises ``ConfigError`` for missing or unknown keys, kinds and fields of rows."""
     required = {"name", "title", "metrics", "methods"}
-    optional = {"published", "datasets", "seeds", "notes", "labels", "kind", "figures", "images"}
+    optional = {"published", "datasets", "seeds", "notes", "labels", "kind", "figures", "images", "profile"}
     for name in suite if isinstance(suite, dict) else ():
         if name in SUITE_FIELDS and not _fits(suite[name], SUITE_FIELDS[name]):
             raise ConfigError(f"{source}: {name} cannot be {suite[name]!r}")
-    if isinstance(suite, dict) and "suites" in suite and {"name", "title", "suites"} == suite.keys():
+    if isinstance(suite, dict) and {"name", "title", "suites"} == suite.keys() - {"profile"}:
         return suite
     if not isinstance(suite, dict) or not required <= suite.keys() or not suite.keys() <= required | optional:
         raise ConfigError(f"{source}: a suite is a dict with {', '.join(sorted(required))} and optionally "
-                          f"{', '.join(sorted(optional))}; or with name, title and suites")
+                          f"{', '.join(sorted(optional))}; or with name, title, suites and perhaps profile")
     if any(len(pair) != 2 for pair in suite.get("labels", {}).values()):
         raise ConfigError(f"{source}: labels holds (title, type) by method")
     for metric in suite["metrics"]:

@@ -27,6 +27,7 @@ from benchmark.cli import (
     seconds,
 )
 from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_config, missing_reason, open_dataset
+from benchmark.errors import ConfigError, unknown_name
 from benchmark.grid import PROTOCOLS
 from benchmark.records import RecordStore, Status
 from benchmark.suites import Cell, Plan, Selection, expand_all, load_suite, members
@@ -50,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     started = time.monotonic()
     root = data_root(arguments.data_root)
-    profile, reason = _choose_profile(arguments.profile, root, arguments.device)
     suite = load_suite(arguments.suite)
+    profile, reason = _choose_profile(arguments.profile, suite, root, arguments.device)
     selection = Selection(
         profile=profile, data_root=root, methods=arguments.methods, datasets=arguments.datasets, seeds=arguments.seeds,
         split=arguments.split, protocol=arguments.protocol, recipe=arguments.recipe,
@@ -94,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
                       f"the profile's; known: {', '.join(known_datasets())})")
     what.add_argument("--seeds", type=numbers, metavar="0,1", help="seeds (default: the suite's, else 0)")
     what.add_argument("--profile", choices=configs.known("profiles"),
-                      help="how big a run is (default: paper with a GPU and data, else demo)")
+                      help="how big a run is (default: the suite's own, else paper with a GPU and data, else demo)")
     what.add_argument("--split", metavar="NAME|PATH",
                       help="'paper' (50/30/20 by hash), 'official', another list family of the dataset, or a path "
                       "(default: the profile's)")
@@ -136,9 +137,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _choose_profile(asked: str | None, root: Path, device: str) -> tuple[str, str]:
+def _choose_profile(asked: str | None, suite: dict, root: Path, device: str) -> tuple[str, str]:
     if asked:
         return asked, "as asked"
+    if "profile" in suite:
+        known = configs.known("profiles")
+        if suite["profile"] not in known:
+            raise ConfigError(f"suite {suite['name']}: {unknown_name('profile', suite['profile'], known)}")
+        return suite["profile"], "the suite's own"
     gpu = bool(provenance.gpus()) and device != "cpu"
     present = any(not missing_reason(load_dataset_config(name), root)
                   for name in configs.load("profiles", "paper")["profile"]["datasets"])

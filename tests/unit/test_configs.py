@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from benchmark import configs
+from benchmark import configs, run
 from benchmark.errors import ConfigError
 
 DATASET = {"name": "toy", "title": "Toy", "layout": "folder", "real": True, "default_split": "official"}
@@ -112,3 +114,24 @@ def test_a_method_without_a_recipe_of_its_authors_has_the_common_one():
     found = configs.merge(profile=configs.load("profiles", "paper"), method=method, dataset=DATASET, split="paper",
                           seed=0, protocol=None, recipe="authors")
     assert found["recipe"] == "common"
+
+
+def test_a_profile_like_another_has_the_methods_settings_of_that_one_and_a_name_of_its_own():
+    like, own = (compose("saist_mobile", profile=name) for name in ("fast", "cpu"))
+    assert (like["profile_name"], own["profile_name"]) == ("fast", "cpu")
+    assert own["view"] == like["view"] and own["model"] == like["model"] and own["view"]["size"] == [512, 512]
+
+
+def test_networks_that_are_compared_with_an_equal_budget_have_one():
+    suite = configs.load("suites", "measured_networks")["suite"]
+    found = [compose(name, profile="cpu") for name in suite["methods"]]
+    assert len({(config["train_cfg"]["max_epochs"], config["recipe"]) for config in found}) == 1
+    assert found[0]["recipe"] == "common"
+
+
+def test_a_suite_may_bring_its_profile_and_the_user_has_the_last_word():
+    suite = {"name": "mine", "profile": "cpu"}
+    assert run._choose_profile(None, suite, Path(), "cpu") == ("cpu", "the suite's own")
+    assert run._choose_profile("demo", suite, Path(), "cpu")[0] == "demo"
+    with pytest.raises(ConfigError, match="suite mine: unknown profile 'cup'; did you mean cpu"):
+        run._choose_profile(None, suite | {"profile": "cup"}, Path(), "cpu")

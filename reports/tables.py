@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from benchmark.metrics.summary import LOWER_IS_BETTER
 from benchmark.records import Metric, Outcome, Record, Status, SuiteResult
 from reports.metric_styles import LEVEL, NOT_RUN, STYLES, format_number
 from reports.origin import AUTHORS, has_random_part, origins, recipe_of
@@ -20,7 +21,7 @@ DAGGERS = {"†": "reconstruction: no official code or full text.",
            "‡": "a part that is pre-trained in the original started from random weights."}
 TIED = "≈"
 MARK_RULE = ("Best measured value of a column in bold, second best underlined; values that print alike are marked "
-             "alike, and a value alone in its column is not marked.")
+             "alike, a value alone in its column is not marked, and neither is the Fa of a method that found nothing.")
 
 
 TIED_RULE = (f"{TIED}: no different from the best of its column beyond the noise of the test images (paired bootstrap, "
@@ -240,7 +241,7 @@ def _ranked(rows: list[Row], columns: list[tuple[str, str]]) -> list[Row]:
     for column in columns:
         style = STYLES[column[1]]
         shown = [(float(row.values[column].text), index) for index, row in enumerate(rows)
-                 if row.values[column].value is not None]
+                 if row.values[column].value is not None and not _hollow(row, column)]
         if len(shown) < 2:
             continue
         levels = sorted({number for number, _ in shown}, reverse=style.higher_is_better)
@@ -249,6 +250,12 @@ def _ranked(rows: list[Row], columns: list[tuple[str, str]]) -> list[Row]:
                 ranks[index, column] = levels.index(number) + 1
     return [_with_ranks(row, {column: ranks.get((index, column), 0) for column in columns})
             for index, row in enumerate(rows)]
+
+
+def _hollow(row: Row, column: tuple[str, str]) -> bool:
+    # Whoever says nothing raises no false alarm, and that is no merit.
+    found = row.values.get((column[0], "pd"))
+    return column[1] in LOWER_IS_BETTER and found is not None and found.value == 0
 
 
 def _with_ranks(row: Row, ranks: dict[tuple[str, str], int]) -> Row:

@@ -43,7 +43,8 @@ def compare(result: SuiteResult, resamples: int = RESAMPLES) -> list[dict[str, A
 
     Returns:
         ``{'method', 'dataset', 'metric', 'best', 'difference', 'low', 'high', 'p', 'p_holm', 'seeds'}``: method - best,
-        unrounded, p-values two-sided. Methods on other test images than the best have no entry.
+        unrounded, p-values two-sided. Methods on other test images than the best have no entry, and a method that
+        found no target has none for Fa, of which it cannot be the best.
     """
     found: list[dict[str, Any]] = []
     competing = result.suite.get("kind", "grid") in ("grid", "cross")
@@ -68,8 +69,11 @@ def _by_seed(outcomes: Sequence[Outcome], method: str, dataset: str) -> dict[int
 
 def _column(counts: dict[str, dict[int, list[ImageCounts]]], metric: str, dataset: str, drawn: dict[Any, Any],
             resamples: int) -> list[dict[str, Any]]:
-    values = {name: float(np.mean([figures(count_table(own).sum(axis=0))[metric] for own in seeds.values()]))
-              for name, seeds in counts.items()}
+    own = {name: [figures(count_table(images).sum(axis=0)) for images in seeds.values()]
+           for name, seeds in counts.items()}
+    values = {name: float(np.mean([one[metric] for one in found])) for name, found in own.items()
+              # whoever finds nothing raises no false alarm, and that is no merit
+              if metric not in LOWER_IS_BETTER or any(one["pd"] != 0 for one in found)}
     values = {name: value for name, value in values.items() if np.isfinite(value)}
     if len(values) < 2:
         return []

@@ -19,7 +19,8 @@ EXPECTED = """\
 
 Small comparison. Profile fast; NUAA-SIRST (real, split official). Counting protocol standard. IoU in 10⁻², Fa \
 in 10⁻⁶. In brackets 95 % bootstrap intervals over test images. Best measured value of a column in bold, second \
-best underlined; values that print alike are marked alike, and a value alone in its column is not marked.
+best underlined; values that print alike are marked alike, a value alone in its column is not marked, and neither is \
+the Fa of a method that found nothing.
 
 1. failed: out of\\_memory
 2. random initial weights; 45 epochs on NUAA-SIRST (last)

@@ -54,6 +54,14 @@ def test_a_clear_difference_is_significant_and_an_equal_method_is_not(tmp_path):
     assert entry["twin", "iou"]["p_holm"] == 1.0 and entry["twin", "iou"]["difference"] == 0
 
 
+def test_a_method_that_found_nothing_is_neither_the_best_by_fa_nor_compared(tmp_path):
+    rows = {"good": [9, 8, 9], "silent": [0, 0, 0], "fair": [5, 6, 5]}
+    found = compare(result([outcome(tmp_path, name, counts(tps)) for name, tps in rows.items()],
+                           metrics=("iou", "fa")), resamples=200)
+    assert "silent" in {one["method"] for one in found if one["metric"] == "iou"}
+    assert "silent" not in {name for one in found if one["metric"] == "fa" for name in (one["method"], one["best"])}
+
+
 def test_other_images_and_uncopied_counts_are_not_compared(tmp_path):
     one, other = outcome(tmp_path, "a", counts([5, 6])), outcome(tmp_path, "b", counts([1, 2], name="other"))
     assert compare(result([one, other])) == []

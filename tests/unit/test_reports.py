@@ -95,6 +95,14 @@ def test_less_false_alarm_is_better_and_equal_prints_are_marked_equally():
     assert cell(build_table(result([done()]), {}), "acm").rank == 0  # alone is not best
 
 
+def test_the_fa_of_a_method_that_found_nothing_is_not_the_best():
+    table = build_table(result([
+        done(method="ipi", fa=Metric(0.0), pd=Metric(0.0)), done(method="top_hat", fa=Metric(2.0)),
+        done(method="acm", fa=Metric(3.0))]), {})
+    assert [cell(table, name, "fa").rank for name in ("ipi", "top_hat", "acm")] == [0, 1, 2]
+    assert cell(table, "ipi", "fa").text == "0.00"
+
+
 def test_what_did_not_run_is_a_dash_with_its_reason_and_one_reason_is_one_footnote():
     outcomes = [missing("saist", Status.SKIPPED, "no data"), missing("gcinet", Status.SKIPPED, "no data"),
                 missing("acm", Status.PENDING), missing("ipi", Status.FAILED, "out of memory")]

@@ -57,12 +57,12 @@ def size_figure(scene: Scene) -> Figure:
             axis.bar([index - 0.4 + width * (place + 0.5) for index, own in enumerate(bins) if own],
                      [sum(own) / len(own) for own in bins if own], 0.92 * width, label=scene.methods[name],
                      color=scene.style(name)["color"])
-        axis.set_xticks(range(len(SIZES)), [f"{low}–{high} px (n={count})" if high else f"≥ {low} px (n={count})"
+        axis.set_xticks(range(len(SIZES)), [f"{low}–{high} ({count})" if high else f"≥ {low} ({count})"
                                             for (low, high), count in zip(SIZES, counts, strict=True)])
         axis.tick_params(axis="x", labelsize=6)
         axis.set_ylim(0, 1.02)
         axis.set_ylabel("Pd")
-        axis.set_xlabel("Area of the target (number of targets)")
+        axis.set_xlabel("Area of the target in pixels (number of targets)")
         legend_below(axis)
     return figure
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -17,6 +19,7 @@ from reports.style import curve_style, plain
 PANEL_WIDTHS = {1: 5.0, 2: 5.0}  # inches by number of datasets; more share the width of the page
 PAGE_WIDTH = 10.3
 LEGEND_ROW = 0.113
+HANDLE, CHARACTER, LEGEND_GAP = 0.26, 0.048, 0.2  # inches of a legend's line, of a letter, and between two legends
 KINDS = {"svg": {"metadata": {"Date": None}}, "pdf": {"metadata": {"CreationDate": None, "ModDate": None}},
          "png": {"dpi": 160, "metadata": {"Software": None}}}
 
@@ -91,11 +94,25 @@ def panels(scene: Scene, height: float, rows: int = 1, *, legend_rows: int = 0, 
 
 
 def legend_rows(scene: Scene) -> int:
-    """Rows of a legend of three columns under the fullest panel."""
-    return max(-(-len(scene.of(dataset["name"])) // 3) for dataset in scene.datasets)
+    """Rows of the legend under the fullest panel, each method with a number behind its title."""
+    count = len(scene.datasets)
+    room = min(PANEL_WIDTHS.get(count, PAGE_WIDTH / count), PAGE_WIDTH / count)
+    found = [[f"{scene.methods[name]} 0.0000" for name in scene.of(dataset["name"])] for dataset in scene.datasets]
+    return max(-(-len(labels) // _legend_columns(labels, room)) for labels in found)
 
 
 def legend_below(axis: Axes) -> None:
     """The legend under the axis label."""
     height = axis.get_position().height * axis.figure.get_figheight()
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.43 / height), ncol=3)
+    room = axis.figure.get_figwidth() / axis.get_gridspec().ncols
+    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.43 / height),
+                ncol=_legend_columns(axis.get_legend_handles_labels()[1], room))
+
+
+def _legend_columns(labels: Sequence[str], room: float) -> int:
+    # As many as fit under a panel that has so many inches of the page, at most three.
+    for count in (3, 2):
+        columns = [column for column in np.array_split(np.array(labels), count) if len(column)]
+        if sum(HANDLE + CHARACTER * max(map(len, column)) for column in columns) <= room - LEGEND_GAP:
+            return count
+    return 1

@@ -37,6 +37,9 @@ COMPARED_RULE = ("Difference to the best of the column with its 95 % interval an
                  "paired bootstrap over test images, 2,000 resamples.")
 
 
+FALSE_ALARMS = ("fa", "fa_components", "fa_pixel_strict")
+
+
 def metric_head(metric: str) -> str:
     """Title of a column with the direction in which it gets better."""
     if metric in HEADS:

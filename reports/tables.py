@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from benchmark.metrics.summary import LOWER_IS_BETTER
 from benchmark.records import Metric, Outcome, Record, Status, SuiteResult
-from reports.metric_styles import LEVEL, NOT_RUN, STYLES, format_number
+from reports.metric_styles import FALSE_ALARMS, LEVEL, NOT_RUN, STYLES, format_number
 from reports.origin import AUTHORS, has_random_part, origins, recipe_of
 from reports.published import DATASETS
 
@@ -255,7 +254,7 @@ def _ranked(rows: list[Row], columns: list[tuple[str, str]]) -> list[Row]:
 def _hollow(row: Row, column: tuple[str, str]) -> bool:
     # Whoever says nothing raises no false alarm, and that is no merit.
     found = row.values.get((column[0], "pd"))
-    return column[1] in LOWER_IS_BETTER and found is not None and found.value == 0
+    return column[1] in FALSE_ALARMS and found is not None and found.value == 0
 
 
 def _with_ranks(row: Row, ranks: dict[tuple[str, str], int]) -> Row:

@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 ABSENT = "–"
+WIDE = 160
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
-    """One line a row under the keys of all rows in the order in which they first occur; numbers to four digits."""
+    """One line a row under the keys of all rows as they first occur; numbers to four digits, large ones whole."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
@@ -21,7 +22,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]], console: Console | None = None
         table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_text(row.get(column)) for column in columns))
-    (console or Console()).print(table)
+    if console is None:
+        console = Console()
+        if not console.is_terminal:  # in a file or a pipe nothing says how wide lines may be
+            console.width = WIDE
+    console.print(table)
 
 
 def _text(value: Any) -> str:
@@ -29,4 +34,4 @@ def _text(value: Any) -> str:
         return ABSENT
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

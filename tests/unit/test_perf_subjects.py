@@ -12,6 +12,7 @@ from benchmark import perf
 from benchmark.errors import ConfigError
 from benchmark.timing import jobs, loader, report, startup, train
 from benchmark.timing.comparison import Comparison
+from benchmark.timing.tables import print_rows
 
 FIELDS = {"name", "ours", "reference", "ours_seconds", "reference_seconds", "note", "ratio", "ratio_min", "ratio_max"}
 
@@ -135,3 +136,9 @@ def test_jobs_says_in_one_line_that_one_core_is_too_few(monkeypatch):
 def test_the_ratio_says_how_many_times_faster_ours_is_round_by_round():
     row = Comparison("a", "ours", "theirs", [1.0, 2.0, 4.0], [4.0, 4.0, 4.0]).to_dict()
     assert (row["ratio"], row["ratio_min"], row["ratio_max"]) == (2.0, 1.0, 4.0)
+
+
+def test_a_row_is_one_line_of_a_file_and_large_numbers_are_whole(capsys):
+    print_rows([{"what": "w" * 60, "time_ms": 13590.4, "parameters": 249_854_386, "note": "n" * 40}, {"what": "short"}])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert len(lines) == 4 and "13,590" in lines[2] and "249,854,386" in lines[2] and lines[3].count("–") == 3

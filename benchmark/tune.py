@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _tune(arguments: argparse.Namespace) -> int:
+    from benchmark.child import locked
     from benchmark.provenance import now
     from benchmark.schedule import cores
     from benchmark.tuning import plan as planning
@@ -141,7 +142,8 @@ def _tune(arguments: argparse.Namespace) -> int:
                                      "objectives": list(spec.objectives)})
     recovered = study.recover(opened, spec)
     if arguments.enqueue_default:
-        study.enqueue_default(opened, values)
+        with locked(folder):  # or two commands that begin at once would both find none
+            study.enqueue_default(opened, values)
     progress = Progress(opened, spec, arguments.trials, quiet=arguments.quiet, verbose=arguments.verbose)
     progress.head(plan.subject, plan.space, study.shown(spec.storage), recovered)
     on_ray = arguments.executor == "ray"

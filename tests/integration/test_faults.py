@@ -150,7 +150,7 @@ def test_twenty_kills_at_random_moments_lose_nothing(host, undisturbed, tmp_path
             continue
         landed[whom] += 1
         if whom == "parent":
-            assert ending["code"] == -9
+            assert ending["code"] in (-9, DONE)  # one that was just ending may have come to its end
         elif ending["code"] != DONE:  # a cell that was just ending may have left its record
             assert ending["code"] == INCOMPLETE and "process ended by SIGKILL" in reason(ending)
         for path in work.glob("cells/*/record.json"):  # what is finished stays finished

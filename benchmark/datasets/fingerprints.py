@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmark.errors import DataError
 from benchmark.json_text import parse
-from benchmark.records import set_aside
+from benchmark.records import set_aside, write_atomically
 
 
 def file_hashes(paths: Iterable[Path]) -> dict[Path, str]:
@@ -69,11 +69,7 @@ def _parsed(path: Path, changed: int) -> dict[str, str]:
 def _write_cache(cache: dict[str, str]) -> None:
     # A cache that cannot be written costs time, never a result.
     with contextlib.suppress(OSError, RuntimeError):
-        path = _cache_file()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps({"checksum": _checksum(cache), "hashes": cache}), encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(_cache_file(), json.dumps({"checksum": _checksum(cache), "hashes": cache}))
 
 
 def _checksum(cache: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ profiles = dict(
     fast=dict(
         model=dict(sam=dict(encoder="tiny_vit", checkpoint="mobile_sam")),
         view=dict(size=(512, 512), train="resize", test="resize"),
+        optim_wrapper=dict(optimizer=dict(lr=1e-4)),
     ),
     demo=dict(
         model=dict(sam=dict(encoder="vit_t_conv", checkpoint=None), loss=dict(positive=50.0)),

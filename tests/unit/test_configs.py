@@ -12,13 +12,13 @@ from benchmark.errors import ConfigError
 DATASET = {"name": "toy", "title": "Toy", "layout": "folder", "real": True, "default_split": "official"}
 
 
-def merge(method="acm", profile="fast", dataset=DATASET):
+def merge(method="acm", profile="fast", dataset=DATASET, **more):
     return configs.merge(profile=configs.load("profiles", profile), method=configs.load("methods", method),
-                         dataset=dataset, split="official", seed=3, protocol=None)
+                         dataset=dataset, split="official", seed=3, protocol=None, **more)
 
 
-def compose(method="acm", profile="fast", overrides=(), dataset=DATASET):
-    return configs.compose(merge(method, profile, dataset), overrides)
+def compose(method="acm", profile="fast", overrides=(), dataset=DATASET, **more):
+    return configs.compose(merge(method, profile, dataset, **more), overrides)
 
 
 def test_the_authors_recipe_wins_over_the_profile_and_the_profile_over_the_base():
@@ -99,7 +99,7 @@ def test_the_common_recipe_trains_every_network_alike_and_is_named():
     common = configs.merge(profile=configs.load("profiles", "fast"), method=configs.load("methods", "acm"),
                            dataset=DATASET, split="official", seed=3, protocol=None, recipe="common")
     assert "recipe" not in own and common["recipe"] == "common"
-    assert common["optim_wrapper"]["optimizer"] == {"type": "Adam", "lr": 5e-4}
+    assert common["optim_wrapper"]["optimizer"] == {"type": "Adam", "lr": 2e-3}
     assert common["train_cfg"] == own["train_cfg"] and common["model"] == own["model"]
 
 
@@ -129,9 +129,28 @@ def test_networks_that_are_compared_with_an_equal_budget_have_one():
     assert found[0]["recipe"] == "common"
 
 
+def test_one_gpu_trains_networks_by_their_authors_recipe_or_all_by_one_budget_and_the_sams_at_1024():
+    networks, sams = (configs.load("suites", f"measured_gpu_{name}")["suite"] for name in ("networks", "sam"))
+    theirs, papers = (compose("uiunet", profile=name, recipe="authors") for name in ("gpu", "paper"))
+    assert theirs["view"] == papers["view"] and theirs["train_cfg"]["max_epochs"] == papers["train_cfg"]["max_epochs"]
+    assert theirs["train_dataloader"]["batch_size"] == papers["train_dataloader"]["batch_size"]
+    alike = [compose(name, profile="gpu", recipe="common") for name in networks["methods"]]
+    assert all(config["train_cfg"]["max_epochs"] == 200 and config["view"]["size"] == [256, 256] for config in alike)
+    for row in sams["methods"]:
+        config = compose(row["base"], profile="gpu", settings=row["set"])
+        assert config["view"]["size"] == [1024, 1024] and config["train_dataloader"]["batch_size"] == 4
+        assert config["optim_wrapper"]["optimizer"]["lr"] == 1e-4
+
+
 def test_a_suite_may_bring_its_profile_and_the_user_has_the_last_word():
     suite = {"name": "mine", "profile": "cpu"}
     assert run._choose_profile(None, suite, Path(), "cpu") == ("cpu", "the suite's own")
     assert run._choose_profile("demo", suite, Path(), "cpu")[0] == "demo"
     with pytest.raises(ConfigError, match="suite mine: unknown profile 'cup'; did you mean cpu"):
         run._choose_profile(None, suite | {"profile": "cup"}, Path(), "cpu")
+
+
+@pytest.mark.parametrize("name", ["sam", "sam_hq", "saist", "saist_mobile", "saist_t"])
+def test_the_high_rate_of_short_trainings_is_not_that_of_transformers(name):
+    for profile in ("fast", "cpu"):
+        assert compose(name, profile=profile)["optim_wrapper"]["optimizer"]["lr"] <= 5e-4

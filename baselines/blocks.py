@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,12 +51,20 @@ def strided_stem(channels_in: int, channels: int, *, affine: bool, pool: bool) -
     return nn.Sequential(*layers, *[nn.MaxPool2d(3, 2, 1)] * pool)
 
 
-def prediction_head(channels_in: int, hidden: int) -> nn.Sequential:
-    """From features (B, channels_in, h, w) to one logit map (B, 1, h, w) by way of ``hidden`` channels."""
-    return nn.Sequential(
+def prediction_head(channels_in: int, hidden: int, prior: float | None = None) -> nn.Sequential:
+    """From features (B, channels_in, h, w) to one logit map (B, 1, h, w) by way of ``hidden`` channels.
+
+    Args:
+        prior: Probability of a target that the untrained head starts near, by the bias of its last layer (Lin et al.,
+            Focal Loss for Dense Object Detection, ICCV 2017, section 4.1); None for PyTorch's own start, near a half.
+    """
+    head = nn.Sequential(
         nn.Conv2d(channels_in, hidden, 3, padding=1, bias=False), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True),
         nn.Dropout(0.1), nn.Conv2d(hidden, 1, 1),
     )
+    if prior is not None:
+        nn.init.constant_(head[-1].bias, math.log(prior / (1 - prior)))
+    return head
 
 
 def msra_prelu_initialise(module: nn.Module) -> None:

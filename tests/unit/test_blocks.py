@@ -22,6 +22,16 @@ def test_parameter_counts_by_hand():
     assert parameters(prediction_head(16, 4)) == (16 * 4 * 9) + 2 * 4 + (4 + 1)
 
 
+def test_a_head_with_a_prior_starts_there_and_is_otherwise_the_same():
+    heads = []
+    for prior in (None, 0.01):
+        torch.manual_seed(0)
+        heads.append(prediction_head(16, 4, prior))
+    (*plain, first), (*same, second) = (list(head.parameters()) for head in heads)
+    assert all(torch.equal(a, b) for a, b in zip(plain, same, strict=True))
+    assert second.sigmoid().item() == pytest.approx(0.01) and first.sigmoid().item() > 0.2
+
+
 @pytest.mark.parametrize(("stride", "expected"), [(1, (13, 18)), (2, (7, 9))])
 def test_a_stage_strides_once_and_rounds_up(stride, expected):
     assert residual_stage(4, 8, blocks=3, stride=stride)(torch.rand(2, 4, 13, 18)).shape == (2, 8, *expected)

@@ -19,6 +19,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from benchmark import provenance
 from benchmark.cli import EXIT_DONE, run_main
 from benchmark.errors import ConfigError
 
@@ -41,7 +42,7 @@ PINNED = {
 EPILOG = """examples:
   python benchmark/perf.py metrics                 table of times and ratios
   python benchmark/perf.py metrics --rounds 11     more rounds, for a busy machine
-  python benchmark/perf.py ipi --json > ipi.json   every single time, as JSON
+  python benchmark/perf.py ipi --json > ipi.json   every single time and the machine, as JSON
   python benchmark/perf.py models --rounds 3       what each network costs
   python benchmark/perf.py train                   some minutes, torch.compile's own work included
   python benchmark/perf.py loader                  with $IRSTD_DATA_ROOT on NUAA-SIRST, too
@@ -58,13 +59,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     tabular = hasattr(subject, "rows")
     with contextlib.redirect_stdout(sys.stderr):  # what models say while they are built is not the result
         found = (subject.rows if tabular else subject.comparisons)(args.rounds)
-    if tabular:
-        return _print_rows(found, args.json)
+    measured = found if tabular else [comparison.to_dict() for comparison in found]
     if args.json:
-        print(json.dumps([comparison.to_dict() for comparison in found], indent=1))
+        print(json.dumps({"subject": args.subject, "provenance": _provenance(args.rounds), "rows": measured}, indent=1))
+        return EXIT_DONE
+    if tabular:
+        from benchmark.timing.tables import print_rows
+
+        print_rows(measured)
         return EXIT_DONE
     rows = [("name", "ours ms", "reference ms", "times faster: median [min..max]", "note")]
-    for row in (comparison.to_dict() for comparison in found):
+    for row in measured:
         rows.append((f"{row['name']} vs {row['reference']}", _median_ms(row["ours_seconds"]),
                      _median_ms(row["reference_seconds"]),
                      _ratio(row), row["note"]))
@@ -84,14 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> int:
-    from benchmark.timing.tables import print_rows
-
-    if as_json:
-        print(json.dumps(rows, indent=1))
-    else:
-        print_rows(rows)
-    return EXIT_DONE
+def _provenance(rounds: int) -> dict[str, Any]:
+    return {"git": provenance.git_state(), "versions": provenance.versions(), "hardware": provenance.hardware(),
+            "finished": provenance.now(), "command": provenance.command(), "rounds": rounds}
 
 
 def pin_process() -> None:

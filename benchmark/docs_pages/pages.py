@@ -12,6 +12,7 @@ from benchmark.docs_pages.datasets import dataset_pages
 from benchmark.docs_pages.differences import differences_page
 from benchmark.docs_pages.markdown import render, table
 from benchmark.docs_pages.sources import inside, method
+from benchmark.docs_pages.speed import speed_page
 from benchmark.docs_pages.suites import suite_pages
 
 FOLDERS = ("commands", "methods", "suites", "datasets")
@@ -35,6 +36,7 @@ def all_pages(docs: Path) -> dict[str, str]:
             guides=[(f"{GUIDES}/{path.name}", _title(path)) for path in sorted((docs / GUIDES).glob("*.md"))]),
         "results.md": render("results.md.j2", sections=sections),
         "differences.md": differences_page(runs),
+        "speed.md": speed_page(),
     } | {file: text for pages in (commands, detectors, suites, datasets) for file, (text, _) in pages.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 import time
 from typing import Any
 
@@ -20,16 +21,18 @@ STATED = {
 }
 """Millions of parameters and GMACs at 256×256 of the official code, counted by running it; ISNet and SCTransNet without
 the weights that theirs never uses, IAANet with its semantic generator on the whole image."""
+NOTES = {"iaanet": "of regions that an untrained detector proposes; the official figure is of the whole image"}
 
 
 def rows(rounds: int) -> list[dict[str, Any]]:
     """One row for each trainable method, sorted by MACs; latency at batch 1, training at batch ``BATCH``."""
     compat.apply()
+    methods = {name: configs.load("methods", name) for name in configs.known("methods")}
+    trained = {name: config for name, config in methods.items() if config["method"]["trainable"]}
     found = []
-    for name in configs.known("methods"):
-        config = configs.load("methods", name)
-        if config["method"]["trainable"]:
-            found.append(_row(name, config, rounds))
+    for name, config in trained.items():
+        print(f"[{len(found) + 1}/{len(trained)}] {config['method']['title']}", file=sys.stderr, flush=True)
+        found.append(_row(name, config, rounds))
     return sorted(found, key=lambda row: row["gmacs"] or np.inf)
 
 
@@ -45,7 +48,7 @@ def _row(name: str, config: dict[str, Any], rounds: int) -> dict[str, Any]:
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in MODELS.build(copy.deepcopy(model_config)).parameters())
     row = {"method": config["method"]["title"], "parameters_M": count / 1e6, "official_M": None, "gmacs": None,
-           "official_gmacs": None, "latency_ms": None, "train_images_per_s": None, "note": ""}
+           "official_gmacs": None, "latency_ms": None, "train_images_per_s": None, "note": NOTES.get(name, "")}
     row["official_M"], row["official_gmacs"] = STATED.get(name, (None, None))
     if config["method"]["reconstruction"]:
         row["note"] = "reconstruction: no official code"

@@ -21,7 +21,10 @@ FIELDS = {"name", "ours", "reference", "ours_seconds", "reference_seconds", "not
 def rows(capsys):
     def run(subject: str, rounds: int = 1) -> list[dict]:
         assert perf.main([subject, "--rounds", str(rounds), "--json"]) == 0
-        found = json.loads(capsys.readouterr().out)
+        printed = json.loads(capsys.readouterr().out)
+        assert printed["subject"] == subject and printed["provenance"]["hardware"]["cores"] >= 1
+        assert printed["provenance"]["rounds"] == rounds and printed["provenance"]["versions"]["python"]
+        found = printed["rows"]
         for row in found:
             assert row.keys() == FIELDS
             if not row["note"].startswith("not run"):

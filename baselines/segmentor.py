@@ -30,10 +30,12 @@ class BaselineSegmentor(BaseSegmentor):
         loss: Config of a loss of logits and mask; with a list of maps it is averaged over them. None for a network
             with ``training_losses``.
         channels_last: Memory format of weights and activations; same results, faster convolutions on CPU.
+        autocast: ``'bfloat16'`` or ``'float16'`` to run the network in; None for float32, as losses and scores are.
     """
 
     def __init__(self, network: dict[str, Any], loss: dict[str, Any] | None, channels_last: bool = False,
-                 data_preprocessor: dict[str, Any] | None = None, init_cfg: dict[str, Any] | None = None) -> None:
+                 autocast: str | None = None, data_preprocessor: dict[str, Any] | None = None,
+                 init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.network = MODELS.build(network)
         if (loss is None) != hasattr(self.network, "training_losses"):
@@ -42,11 +44,13 @@ class BaselineSegmentor(BaseSegmentor):
         self.loss_function = None if loss is None else MODELS.build(loss)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.network.to(memory_format=self.memory_format)
+        self.autocast = None if autocast is None else getattr(torch, autocast)
 
     def logits(self, inputs: Tensor) -> list[Tensor]:
         """Every logit map of the network, main one first, each (B, 1, H, W) for normalised inputs (B, C, H, W)."""
         height, width = inputs.shape[-2:]
-        maps = self.network(self._repeated(self._padded(inputs)))
+        with self._precision(inputs):
+            maps = self.network(self._repeated(self._padded(inputs)))
         maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
         return [logits[..., :height, :width] for logits in maps]
 
@@ -54,13 +58,17 @@ class BaselineSegmentor(BaseSegmentor):
         """Mean of the loss over the network's maps, as ``{'loss': scalar}``, or the network's own losses."""
         mask = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).to(inputs.device)
         if self.loss_function is None:
-            return self.network.training_losses(self._repeated(self._padded(inputs)), self._padded(mask))
+            with self._precision(inputs):
+                return self.network.training_losses(self._repeated(self._padded(inputs)), self._padded(mask))
         losses = [self.loss_function(logits, mask) for logits in self.logits(inputs)]
         return {"loss": torch.stack(losses).mean()}
 
     def predict(self, inputs: Tensor, data_samples: list[Any]) -> list[Any]:
         """The samples, each with ``pred_score``: (1, H, W) float32 in [0, 1] at ``count_shape`` (else input) size."""
         return attach_scores(self.logits(inputs)[0].float().sigmoid(), data_samples)
+
+    def _precision(self, inputs: Tensor) -> torch.autocast:
+        return torch.autocast(inputs.device.type, dtype=self.autocast, enabled=self.autocast is not None)
 
     def _padded(self, maps: Tensor) -> Tensor:
         multiple = getattr(self.network, "size_multiple", 1)

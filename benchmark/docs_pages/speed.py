@@ -58,8 +58,8 @@ def _table(subject: str, rows: Sequence[Mapping[str, Any]]) -> str:
 def _origin(provenance: Mapping[str, Any]) -> str:
     hardware, versions, git = provenance["hardware"], provenance["versions"], provenance["git"]
     where = ", ".join([hardware["cpu"], f"{hardware['cores']} cores", *(hardware["gpu"] or ["no GPU"])])
-    return (f"`{provenance['command']}` · {provenance['rounds']} rounds · {where} · torch {versions['torch']} · commit "
-            f"{(git['commit'] or ABSENT)[:7]}{'+' if git['dirty'] else ''} · {provenance['finished']}")
+    return (f"`{provenance['command']}` · rounds: {provenance['rounds']} · {where} · torch {versions['torch']} · "
+            f"commit {(git['commit'] or ABSENT)[:7]}{'+' if git['dirty'] else ''} · {provenance['finished']}")
 
 
 def _side(label: str, seconds: Sequence[float]) -> str:
@@ -80,7 +80,7 @@ def _figure(value: float | None, digits: int) -> str:
 
 
 def _rate(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.2g}"
+    return ABSENT if value is None else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
 
 def _plain(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What every network costs: parameters, multiply-accumulates at 256×256, latency, training images a second."""
+"""What every method costs: parameters, multiply-accumulates at 256×256, latency, training images a second."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmark import configs
+from benchmark import configs, load_detector
 from benchmark.engine import compat
+from benchmark.timing.ipi import example_image
 
 SIDE, BATCH, WARM_UP = 256, 4, 1
+CLASSICAL = "Traditional"
+EMPTY = dict.fromkeys(("method", "parameters_M", "official_M", "gmacs", "official_gmacs", "latency_ms",
+                       "train_images_per_s", "note"))
 LARGE = 60_000_000
 """Parameters; larger networks are for GPUs and are counted, not run."""
 STATED = {
@@ -25,15 +29,35 @@ NOTES = {"iaanet": "of regions that an untrained detector proposes; the official
 
 
 def rows(rounds: int) -> list[dict[str, Any]]:
-    """One row for each trainable method, sorted by MACs; latency at batch 1, training at batch ``BATCH``."""
+    """One row for each method, sorted by MACs, classical ones first; latency of one image, training at batch ``BATCH``.
+
+    Zero-shot SAM has no row of its own: its network is SAM's.
+    """
     compat.apply()
-    methods = {name: configs.load("methods", name) for name in configs.known("methods")}
-    trained = {name: config for name, config in methods.items() if config["method"]["trainable"]}
-    found = []
-    for name, config in trained.items():
-        print(f"[{len(found) + 1}/{len(trained)}] {config['method']['title']}", file=sys.stderr, flush=True)
-        found.append(_row(name, config, rounds))
-    return sorted(found, key=lambda row: row["gmacs"] or np.inf)
+    found, methods = [], {}
+    for name in configs.known("methods"):
+        config = configs.load("methods", name)
+        if config["method"]["trainable"]:
+            methods[name] = config, _row
+        elif config["method"]["type"] == CLASSICAL:
+            methods[name] = config, _classical_row
+    for name, (config, measure) in methods.items():
+        print(f"[{len(found) + 1}/{len(methods)}] {config['method']['title']}", file=sys.stderr, flush=True)
+        found.append(measure(name, config, rounds))
+    return sorted(found, key=lambda row: np.inf if row["gmacs"] is None else row["gmacs"])
+
+
+def _classical_row(name: str, config: dict[str, Any], rounds: int) -> dict[str, Any]:
+    detector = load_detector(name)
+    image = (example_image() * 255).astype(np.uint8)
+    detector(image)
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        detector(image)
+        seconds.append(time.perf_counter() - start)
+    return EMPTY | {"method": config["method"]["title"], "parameters_M": 0.0, "gmacs": 0.0,
+                    "latency_ms": float(np.median(seconds)) * 1e3, "note": "classical: nothing to train"}
 
 
 def _row(name: str, config: dict[str, Any], rounds: int) -> dict[str, Any]:
@@ -47,8 +71,7 @@ def _row(name: str, config: dict[str, Any], rounds: int) -> dict[str, Any]:
     model_config = configs.without_checkpoints(config["model"])
     with torch.device("meta"):
         count = sum(parameter.numel() for parameter in MODELS.build(copy.deepcopy(model_config)).parameters())
-    row = {"method": config["method"]["title"], "parameters_M": count / 1e6, "official_M": None, "gmacs": None,
-           "official_gmacs": None, "latency_ms": None, "train_images_per_s": None, "note": NOTES.get(name, "")}
+    row = EMPTY | {"method": config["method"]["title"], "parameters_M": count / 1e6, "note": NOTES.get(name, "")}
     row["official_M"], row["official_gmacs"] = STATED.get(name, (None, None))
     if config["method"]["reconstruction"]:
         row["note"] = "reconstruction: no official code"

@@ -8,9 +8,9 @@ import os
 
 import pytest
 
-from benchmark import perf
+from benchmark import configs, perf
 from benchmark.errors import ConfigError
-from benchmark.timing import jobs, loader, report, startup, train
+from benchmark.timing import jobs, loader, models, report, startup, train
 from benchmark.timing.comparison import Comparison
 from benchmark.timing.tables import print_rows
 
@@ -145,3 +145,16 @@ def test_a_row_is_one_line_of_a_file_and_large_numbers_are_whole(capsys):
     print_rows([{"what": "w" * 60, "time_ms": 13590.4, "parameters": 249_854_386, "note": "n" * 40}, {"what": "short"}])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert len(lines) == 4 and "13,590" in lines[2] and "249,854,386" in lines[2] and lines[3].count("–") == 3
+
+
+def test_a_table_of_costs_has_a_row_for_every_method_that_is_trained_or_classical(stack, monkeypatch, capsys):
+    monkeypatch.setattr(models, "SIDE", 64)
+    known = configs.known
+    few = ["gcinet", "sam_zero_shot", "saist_b", "top_hat"]
+    monkeypatch.setattr(configs, "known", lambda kind: few if kind == "methods" else known(kind))
+    assert perf.main(["models", "--rounds", "1", "--json"]) == 0
+    classical, network, large = json.loads(capsys.readouterr().out)["rows"]
+    assert (classical["method"], classical["gmacs"], classical["train_images_per_s"]) == ("Top-Hat", 0, None)
+    assert network["method"] == "GCI-Net" and network["parameters_M"] == pytest.approx(0.573288)
+    assert classical["latency_ms"] > 0 and network["latency_ms"] > 0 and network["train_images_per_s"] > 0
+    assert large["method"] == "SAIST-B" and large["latency_ms"] is None and large["note"].endswith("not run")

@@ -105,3 +105,29 @@ def test_a_network_with_losses_of_its_own_gets_image_and_mask_padded_alike(regis
         registry.build(dict(type="BaselineSegmentor", network=network, loss=dict(type="SoftIoULoss")))
     with pytest.raises(ValueError, match="Identity3: a config gives a loss exactly where"):
         registry.build(dict(type="BaselineSegmentor", network=dict(type="Identity3"), loss=None))
+
+
+@pytest.mark.parametrize("name", ["gcinet", "dim2clear"])  # a loss of the network's own, and one of its logits
+def test_autocast_trains_in_float32_weights_and_stays_near_full_precision(registry, name):
+    import copy
+
+    from mmengine.utils import import_modules_from_strings
+
+    from benchmark import configs
+
+    config = configs.load("methods", name)
+    import_modules_from_strings(config["custom_imports"]["imports"])
+    torch.manual_seed(0)
+    full = registry.build(config["model"])
+    half = registry.build(config["model"] | {"autocast": "bfloat16"})
+    half.load_state_dict(copy.deepcopy(full.state_dict()))
+    image, samples = torch.randn(2, 1, 64, 64), [sample((64, 64)), sample((64, 64))]
+    totals = [sum(model.train()(image, samples, mode="loss").values()) for model in (full, half)]
+    assert totals[1].dtype == torch.float32 and totals[1].item() == pytest.approx(totals[0].item(), rel=0.02)
+    totals[1].backward()
+    gradients = [parameter.grad for parameter in half.parameters()]
+    assert all(gradient.dtype == torch.float32 and gradient.isfinite().all() for gradient in gradients)
+    with torch.no_grad():
+        scores = [model.eval()(image, samples, mode="predict")[0].pred_score.data for model in (full, half)]
+        assert half.logits(image)[0].dtype == torch.bfloat16
+    assert scores[1].dtype == torch.float32 and torch.allclose(scores[0], scores[1], atol=0.05)

@@ -7,11 +7,13 @@ from statistics import fmean
 from matplotlib.figure import Figure
 
 from benchmark.records import DETAILS_FILE, Outcome
-from reports.panels import Scene, legend_below, legend_rows, name_margin, panels
+from reports.panels import Scene, draw_cells, legend_below, legend_rows, name_margin, panels
 from reports.style import PALETTE
 
 SIZES = ((1, 9), (10, 24), (25, 49), (50, None))
 """Bins of target area in pixels, both ends included."""
+SIZE_AXIS = "Area of the target in pixels (number of targets)"
+MOST_BARS = 6
 ERRORS = {"found": "#8c8c8c", "mis-segmented": PALETTE[5], "split": PALETTE[2], "merged": PALETTE[4],
           "missed": PALETTE[1], "false": PALETTE[0]}
 
@@ -41,36 +43,64 @@ def speed_figure(scene: Scene) -> Figure:
 
 
 def size_figure(scene: Scene) -> Figure:
-    """Share of targets found, by area; the number of targets stands under each bin."""
+    """Share of targets found, by area; the number of targets stands with each bin.
+
+    Bars where they can be told apart, else a row of cells a method.
+    """
+    return _size_bars(scene) if len(scene.methods) <= MOST_BARS else _size_cells(scene)
+
+
+def _size_bars(scene: Scene) -> Figure:
     figure, axes = panels(scene, 1.6, legend_rows=legend_rows(scene))
     for axis, dataset in zip(axes[0], scene.datasets, strict=True):
-        counts = [0] * len(SIZES)
-        names = list(scene.of(dataset["name"]))
-        for place, name in enumerate(names):
-            targets = [target for rows in scene.details(name, dataset["name"]) for row in rows
-                       for target in row["targets"]]
-            seeds = max(len(scene.details(name, dataset["name"])), 1)
-            bins = [[found for area, found, _ in targets if low <= area and (high is None or area <= high)]
-                    for low, high in SIZES]
-            counts = [max(most, len(own) // seeds) for most, own in zip(counts, bins, strict=True)]
-            width = 0.8 / len(names)
-            axis.bar([index - 0.4 + width * (place + 0.5) for index, own in enumerate(bins) if own],
-                     [sum(own) / len(own) for own in bins if own], 0.92 * width, label=scene.methods[name],
-                     color=scene.style(name)["color"])
-        axis.set_xticks(range(len(SIZES)), [f"{low}–{high} ({count})" if high else f"≥ {low} ({count})"
-                                            for (low, high), count in zip(SIZES, counts, strict=True)])
+        shares, labels = _shares_by_size(scene, dataset["name"])
+        width = 0.8 / max(len(shares), 1)
+        for place, (name, values) in enumerate(shares.items()):
+            found = {index: value for index, value in enumerate(values) if value is not None}
+            axis.bar([index - 0.4 + width * (place + 0.5) for index in found], list(found.values()), 0.92 * width,
+                     label=scene.methods[name], color=scene.style(name)["color"])
+        axis.set_xticks(range(len(SIZES)), labels)
         axis.tick_params(axis="x", labelsize=6)
         axis.set_ylim(0, 1.02)
         axis.set_ylabel("Pd")
-        axis.set_xlabel("Area of the target in pixels (number of targets)")
+        axis.set_xlabel(SIZE_AXIS)
         legend_below(axis)
     return figure
+
+
+def _size_cells(scene: Scene) -> Figure:
+    names = list(scene.methods)
+    figure, axes = panels(scene, 0.45 + 0.15 * len(names), left=name_margin(scene), sharey=True)
+    for axis, dataset in zip(axes[0], scene.datasets, strict=True):
+        shares, labels = _shares_by_size(scene, dataset["name"])
+        rows = [shares.get(name, [None] * len(SIZES)) for name in names]
+        draw_cells(axis, rows, "{:.2f}")
+        axis.set_xticks(range(len(SIZES)), labels)
+        axis.tick_params(axis="x", labelsize=6)
+        axis.set_xlabel(SIZE_AXIS)
+    axes[0][0].set_yticks(range(len(names)), [scene.methods[name] for name in names])
+    return figure
+
+
+def _shares_by_size(scene: Scene, dataset: str) -> tuple[dict[str, list[float | None]], list[str]]:
+    # Pd of every method in every bin, None where a bin is empty; and the bins' labels
+    counts = [0] * len(SIZES)
+    shares = {}
+    for name in scene.of(dataset):
+        details = scene.details(name, dataset)
+        targets = [target for rows in details for row in rows for target in row["targets"]]
+        bins = [[found for area, found, _ in targets if low <= area and (high is None or area <= high)]
+                for low, high in SIZES]
+        counts = [max(most, len(own) // max(len(details), 1)) for most, own in zip(counts, bins, strict=True)]
+        shares[name] = [sum(own) / len(own) if own else None for own in bins]
+    return shares, [f"{low}–{high} ({count})" if high else f"≥ {low} ({count})"
+                    for (low, high), count in zip(SIZES, counts, strict=True)]
 
 
 def error_figure(scene: Scene) -> Figure:
     """What became of the targets, and false detections, in hundredths of the number of targets."""
     names = list(scene.methods)
-    figure, axes = panels(scene, 0.45 + 0.17 * len(names), legend_rows=2, left=name_margin(scene), sharey=True)
+    figure, axes = panels(scene, 0.45 + 0.15 * len(names), legend_rows=2, left=name_margin(scene), sharey=True)
     for axis, dataset in zip(axes[0], scene.datasets, strict=True):
         for name in scene.of(dataset["name"]):
             rows = [row for seed in scene.details(name, dataset["name"]) for row in seed]
@@ -109,7 +139,8 @@ def _has_details(outcome: Outcome) -> bool:
 FIGURES = {
     "speed": (speed_figure, "Speed against accuracy: IoU and milliseconds an image, on the machine that the provenance "
               "names, on a logarithmic axis.", _has_speed),
-    "sizes": (size_figure, "Pd by size of the target, in pixels of the original image.", _has_details),
+    "sizes": (size_figure, "Pd by size of the target, in pixels of the original image; a dash where no target "
+              "was counted.", _has_details),
     "errors": (error_figure, "Errors by kind, in 100 targets: up to the line what became of the targets (found with an "
                "IoU of at least 0.5; mis-segmented; split into several detections; merged with a neighbour; missed), "
                "beyond it false detections, cut off at 400.", _has_details),

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from benchmark.records import Outcome, Record
-from reports.panels import LEGEND_ROW, PAGE_WIDTH, Scene
+from reports.panels import LEGEND_ROW, PAGE_WIDTH, Scene, draw_cells
 from reports.style import curve_style, plain
 
 MAX_COLUMNS = 5
@@ -67,15 +67,9 @@ def cross_figure(scene: Scene) -> Figure:
                            wspace=0.95 / max(panel - 0.95, 1))
     for axis, method in zip(axes[0], methods, strict=True):
         values = [[_cross_value(scene, method, one, other) for other in tested] for one in trained]
-        axis.imshow([[0 if value is None else value for value in row] for row in values], vmin=0, vmax=1,
-                    cmap="cividis", aspect="auto")
-        for row, line in enumerate(values):
-            for column, value in enumerate(line):
-                axis.text(column, row, "–" if value is None else f"{100 * value:.1f}", ha="center", va="center",
-                          color="white" if (value or 0) < 0.6 else "black")
+        draw_cells(axis, values, "{:.1f}", scale=100)
         axis.set_xticks(range(len(tested)), [titles[name] for name in tested], rotation=20, ha="right")
         axis.set_yticks(range(len(trained)), [titles.get(name, name) for name in trained])
-        axis.grid(False)
         own = next(title for name, title in scene.methods.items() if name.split("@")[0] == method)
         axis.set_title(own)
     return figure

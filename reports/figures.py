@@ -20,7 +20,7 @@ from reports.panels import KINDS, Scene, legend_below, legend_rows, name_margin,
 from reports.style import apply_style, curve_style, plain
 
 RATE_FLOOR = 1e-7  # where a log axis shows curves that reach a rate of 0
-DEFAULT = ("iou", "roc_target", "roc_pixel", "training", "speed", "sizes", "errors")
+DEFAULT = ("iou", "speed", "roc_target", "roc_pixel", "sizes", "errors", "training")
 
 
 def draw_figures(result: SuiteResult, folder: Path, notes: Sequence[str] = (),

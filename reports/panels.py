@@ -10,6 +10,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -91,6 +92,18 @@ def panels(scene: Scene, height: float, rows: int = 1, *, legend_rows: int = 0, 
     for axis, dataset in zip(axes[0], scene.datasets, strict=True):
         axis.set_title(plain(dataset["title"]))
     return figure, axes
+
+
+def draw_cells(axis: Axes, rows: Sequence[Sequence[float | None]], form: str, scale: float = 1.0) -> None:
+    """A matrix of shares, each cell in its shade with its number, times ``scale``; a dash where there is none."""
+    shade = colormaps["cividis"].with_extremes(bad="#e8e8e8")
+    axis.imshow(np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=float), vmin=0,
+                vmax=1, cmap=shade, aspect="auto")
+    for place, row in enumerate(rows):
+        for column, value in enumerate(row):
+            axis.text(column, place, "–" if value is None else form.format(scale * value), ha="center", va="center",
+                      fontsize=6.5, color="black" if value is None or value >= 0.6 else "white")
+    axis.grid(False)
 
 
 def legend_rows(scene: Scene) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from benchmark.records import DETAILS_FILE, Outcome
 from reports.panels import Scene, draw_cells, legend_below, legend_rows, name_margin, panels
@@ -31,6 +32,8 @@ def speed_figure(scene: Scene) -> Figure:
                           100 * fmean(record.metrics["iou"].value for record in usable), marker, markersize=5,
                           label=scene.methods[name], **style)
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(LogFormatter())
+        axis.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
         axis.set_xlabel("Time (ms an image)")
         axis.set_ylabel("IoU (%)")
         low, high = axis.get_xlim()

@@ -21,7 +21,7 @@ from reports.differences import causes_used, differences, summary
 from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text, metric_head
 from reports.origin import place_origins
 from reports.parts import Part
-from reports.pdf import PROVENANCE, counted, missing, once
+from reports.pdf import PROVENANCE, counted, missing, once, provenance_rows
 from reports.qualitative import Picture, pictures
 from reports.style import PALETTE
 from reports.tables import Row
@@ -63,6 +63,7 @@ def content(parts: list[Part], name: str, title: str, root: Path | None) -> dict
     """Everything that the page shows, as JSON types."""
     found = [entry for part in parts for entry in differences(part.table, part.result)]
     outcomes = [outcome for part in parts for outcome in part.result.outcomes]
+    provenance, environment = provenance_rows(once(parts))
     return {
         "name": name, "title": title, "counted": counted(outcomes),
         "notes": list(dict.fromkeys(note for part in parts for note in part.table.notes
@@ -70,8 +71,7 @@ def content(parts: list[Part], name: str, title: str, root: Path | None) -> dict
         "palette": list(PALETTE), "parts": [_part(part) for part in parts],
         "differences": {"summary": summary(found), "rows": found, "causes": causes_used(found)},
         "missing": [line for part in parts for line in missing(part, prefixed=len(parts) > 1)],
-        "origins": {"head": list(PROVENANCE), "rows": [[str(origin[fact]) for fact in PROVENANCE.values()]
-                                                       for origin in once(parts)]},
+        "origins": {"head": list(PROVENANCE), "rows": provenance, "lines": environment},
         "gallery": _gallery(parts, root),
     }
 

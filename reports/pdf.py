@@ -55,7 +55,7 @@ def _content(parts: list[Part], name: str, title: str) -> dict[str, Any]:
             records.setdefault((record.id, record.key.seed), (record, part.result))
     commits = sorted({commit_of(record) for record, _ in records.values()})
     newest = max((newest_date(part.result) for part in parts), default="")
-    machines, software = (list(dict.fromkeys(origin[fact] for origin in origins)) for fact in ("machine", "software"))
+    provenance, environment = provenance_rows(origins)
     found = [entry for part in parts for entry in differences(part.table, part.result)]
     told = counted([outcome for part in parts for outcome in part.result.outcomes])
     profiles = list(dict.fromkeys(part.result.suite["profile"] for part in parts))
@@ -81,10 +81,7 @@ def _content(parts: list[Part], name: str, title: str) -> dict[str, Any]:
         "differences": [[entry[name] for name in DIFFERENCE_HEAD.values()] for entry in found],
         "difference_head": list(DIFFERENCE_HEAD), "difference_summary": summary(found),
         "causes": [f"{cause}: {text}." for cause, text in causes_used(found).items()],
-        "provenance": [[_fact(fact, origin, machines, software) for fact in PROVENANCE.values()]
-                       for origin in origins],
-        "provenance_head": list(PROVENANCE),
-        "environment": _environment(origins, machines, software),
+        "provenance": provenance, "provenance_head": list(PROVENANCE), "environment": environment,
     }
 
 
@@ -95,6 +92,13 @@ def once(parts: list[Part]) -> list[dict[str, Any]]:
         for origin in part.table.origins:
             origins.setdefault((origin["id"], origin["seed"]), origin)
     return list(origins.values())
+
+
+def provenance_rows(origins: list[dict[str, Any]]) -> tuple[list[list[str]], list[str]]:
+    """Texts under the heads of ``PROVENANCE`` for each origin, and lines that explain their numbers and signs."""
+    machines, software = (list(dict.fromkeys(origin[fact] for origin in origins)) for fact in ("machine", "software"))
+    rows = [[_fact(fact, origin, machines, software) for fact in PROVENANCE.values()] for origin in origins]
+    return rows, _environment(origins, machines, software)
 
 
 def _part(part: Part, *, numbered: bool) -> dict[str, Any]:

@@ -46,7 +46,8 @@ function tableView(part) {
   redraw();
   const notes = part.notes.filter(note => !data.notes.includes(note)).map(note => make("p", {class: "quiet"}, note));
   const footnotes = make("ol", {class: "footnotes"}, ...part.footnotes.map(note => make("li", {}, note)));
-  return [make("h2", {}, data.parts.length > 1 ? `${part.name}: ${part.title}` : part.title), make("p", {class: "quiet"}, part.counted),
+  const suite = data.parts.length > 1 ? make("span", {class: "quiet"}, ` suite ${part.name}`) : null;
+  return [make("h2", {}, part.title, suite), make("p", {class: "quiet"}, part.counted),
     ...notes, legend, holder, make("p", {class: "caption"}, part.caption), footnotes,
     ...part.daggers.map(text => make("p", {class: "quiet"}, text)),
     ...plainTable(["Method", "Dataset", ...part.metrics.map(metric => metric.head)], part.compared.rows, "Against the best of each column",
@@ -130,8 +131,10 @@ function published(found) {
 
 function figure(found) {
   if (!found.source) return make("p", {class: "quiet"}, `Figure ${found.name}: ${found.caption}`);
-  return make("figure", {"data-figure": found.name}, make("img", {src: found.source, alt: found.caption, loading: "lazy"}),
-    make("figcaption", {}, found.caption));
+  const turn = event => event.currentTarget.classList.toggle("whole");  // between the page's width and its own
+  return make("figure", {"data-figure": found.name}, make("div", {class: "picture"}, make("img", {
+    src: found.source, alt: found.caption, loading: "lazy", tabindex: 0, title: "Click for its own size and back", onclick: turn,
+    onkeydown: event => { if (event.key === "Enter") turn(event); }})), make("figcaption", {}, found.caption));
 }
 
 function aboutView() {
@@ -148,5 +151,6 @@ function aboutView() {
 }
 function cellsView() {
   return [make("h2", {}, "Where the numbers come from"),
-    ...plainTable(data.origins.head, data.origins.rows, "Finished cells", "A plus sign after a commit stands for uncommitted changes.")];
+    ...plainTable(data.origins.head, data.origins.rows, "Finished cells", ""),
+    ...data.origins.lines.map(line => make("p", {class: "caption"}, line))];
 }

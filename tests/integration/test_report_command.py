@@ -59,7 +59,7 @@ def test_every_suite_has_its_files_and_its_pages(built, pdf, page):
     names = {part["name"] for part in page["parts"]}
     for name in MEMBERS:
         assert all((built / f"{name}.{kind}").stat().st_size > 200 for kind in ("md", "csv", "tex", "json"))
-        assert f"{name}: {load_suite(name)['title']}" in pdf and name in names
+        assert f"{load_suite(name)['title']} suite {name}" in pdf and name in names
     for name in ("table1/iou", "table1/speed", "table1/sizes", "table1/errors", "fig4/qualitative", "fig5/roc_target",
                  "fig6/prompts", "fig7/decoders", "cross/cross", "robustness/severity", "scr/scr"):
         assert all((built / "figures" / f"{name}.{kind}").stat().st_size > 1000 for kind in ("svg", "pdf", "png"))

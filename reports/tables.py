@@ -303,6 +303,8 @@ def _with_trainings(rows: list[Row], result: SuiteResult, footnotes: list[str]) 
                                   f"({record.training.get('selection') or 'selection unknown'})" for record in trained)
             text = f"{' and '.join(weights)} initial weights; {', '.join(spans)}"
             text += f"; {' and '.join(recipes)} recipe" if recipes and "recipe" not in result.suite else ""
+            narrow = sorted({record.config.get("model", {}).get("autocast") or "" for record in trained} - {""})
+            text += f"; in {' and '.join(narrow)}" if narrow else ""
             row = replace(row, notes=(*row.notes, _footnote(footnotes, text)))
         told.append(row)
     return told

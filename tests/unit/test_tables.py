@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmark.records import CellKey, Metric, Outcome, Record, Status, SuiteResult
@@ -86,6 +88,12 @@ def test_footnotes_about_a_whole_row_are_attached_to_that_row():
     used = {number for row in built.rows for number in row.notes} | {
         value.note for row in built.rows for value in row.values.values() if value.note is not None}
     assert used == set(range(1, len(built.footnotes) + 1))  # no footnote without its place
+
+
+def test_a_row_that_was_trained_in_another_precision_than_float32_says_so():
+    half = done("acm")
+    half = replace(half, record=replace(half.record, config={"model": {"autocast": "bfloat16"}}))
+    assert row_notes(table([half]), "acm") == ["random initial weights; 9 epochs on NUAA-SIRST (last); in bfloat16"]
 
 
 def test_trained_rows_say_with_what_they_began_and_how_long():

@@ -57,7 +57,8 @@ def _section(dataset: str, runs: Sequence[Run]) -> str:
     rows = []
     for name, figures in printed()[SUITE].items():
         paper, authors = [figures[dataset][metric] for metric in METRICS], _authors(name, dataset)
-        own = _once(run for run in runs if run.dataset == dataset and run.real and _counterpart(run) == name)
+        own = _once(run for run in runs if run.dataset == dataset and run.real and not run.own_lists
+                    and _counterpart(run) == name)
         if not any(run.method == name for run in own):
             rows.append((f"[{_title(name)}](methods/{name}.md)", NOT_RUN, *[NOTHING] * len(METRICS), *paper, NOT_RUN,
                          authors, NOT_RUN))

@@ -46,6 +46,12 @@ class Run:
         """Whether the images are real."""
         return bool(self.records[0].config["dataset"]["real"])
 
+    @property
+    def own_lists(self) -> bool:
+        """Whether the split is one of a user's own lists, which nobody else's figure can stand beside."""
+        record = self.records[0]
+        return record.key.split not in {"paper", *record.config["dataset"].get("splits", {})}
+
     def value(self, metric: str) -> str:
         """The metric as reports print it: with its interval, or with the standard deviation over seeds."""
         value = value_of(metric, [Outcome(record.key, Status.DONE, record=record) for record in self.records], [])

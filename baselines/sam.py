@@ -34,6 +34,7 @@ from models.cg_sam.maps import Decoded, at_input_size
 from models.cg_sam.sam import SAM
 from models.frozen import TrainedStateOnly
 from models.losses import mask_loss
+from models.precision import running_in
 
 
 @MODELS.register_module()
@@ -67,7 +68,7 @@ class SAMSegmentor(TrainedStateOnly, BaseSegmentor):
 
     def run_network(self, inputs: Tensor) -> Decoded:
         """Decoder output at its own size, for (B, 1, H, W) grey levels."""
-        with torch.autocast(inputs.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+        with running_in(self.autocast, inputs):
             maps = self.sam(inputs)
             return self.decoder(maps, self.sam.position_code(maps.late.shape[-2:]), self.sam.no_mask, None)
 

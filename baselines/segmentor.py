@@ -15,6 +15,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from baselines.score_maps import attach_scores
+from models.precision import running_in
 
 
 @MODELS.register_module()
@@ -49,7 +50,7 @@ class BaselineSegmentor(BaseSegmentor):
     def logits(self, inputs: Tensor) -> list[Tensor]:
         """Every logit map of the network, main one first, each (B, 1, H, W) for normalised inputs (B, C, H, W)."""
         height, width = inputs.shape[-2:]
-        with self._precision(inputs):
+        with running_in(self.autocast, inputs):
             maps = self.network(self._repeated(self._padded(inputs)))
         maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
         return [logits[..., :height, :width] for logits in maps]
@@ -58,7 +59,7 @@ class BaselineSegmentor(BaseSegmentor):
         """Mean of the loss over the network's maps, as ``{'loss': scalar}``, or the network's own losses."""
         mask = torch.stack([sample.gt_sem_seg.data for sample in data_samples]).to(inputs.device)
         if self.loss_function is None:
-            with self._precision(inputs):
+            with running_in(self.autocast, inputs):
                 return self.network.training_losses(self._repeated(self._padded(inputs)), self._padded(mask))
         losses = [self.loss_function(logits, mask) for logits in self.logits(inputs)]
         return {"loss": torch.stack(losses).mean()}
@@ -66,9 +67,6 @@ class BaselineSegmentor(BaseSegmentor):
     def predict(self, inputs: Tensor, data_samples: list[Any]) -> list[Any]:
         """The samples, each with ``pred_score``: (1, H, W) float32 in [0, 1] at ``count_shape`` (else input) size."""
         return attach_scores(self.logits(inputs)[0].float().sigmoid(), data_samples)
-
-    def _precision(self, inputs: Tensor) -> torch.autocast:
-        return torch.autocast(inputs.device.type, dtype=self.autocast, enabled=self.autocast is not None)
 
     def _padded(self, maps: Tensor) -> Tensor:
         multiple = getattr(self.network, "size_multiple", 1)

@@ -24,6 +24,7 @@ from models.cg_sam.maps import Decoded, at_input_size
 from models.cg_sam.sam import SAM
 from models.frozen import TrainedStateOnly
 from models.losses import mask_loss
+from models.precision import running_in
 from models.sr_clip import prompts as prompt_kinds  # noqa: F401  - likewise
 from models.sr_clip.clip import FrozenCLIP, ImageFeatures, weights_name
 
@@ -73,7 +74,7 @@ class SAIST(TrainedStateOnly, BaseSegmentor):
         """Decoder output at its own size and the prompts' losses, for (B, 1, H, W) grey levels."""
         metainfos = [sample.metainfo for sample in data_samples] if data_samples else [{}] * len(inputs)
         texts = [info.get("text") or NO_CAPTION for info in metainfos]
-        with torch.autocast(inputs.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+        with running_in(self.autocast, inputs):
             features = self.encode_scenes(inputs, metainfos) if self.clip is not None else None
             prompts, losses = self.prompts(texts, features)
             maps = self.sam(inputs)

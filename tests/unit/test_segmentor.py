@@ -131,3 +131,15 @@ def test_autocast_trains_in_float32_weights_and_stays_near_full_precision(regist
         scores = [model.eval()(image, samples, mode="predict")[0].pred_score.data for model in (full, half)]
         assert half.logits(image)[0].dtype == torch.bfloat16
     assert scores[1].dtype == torch.float32 and torch.allclose(scores[0], scores[1], atol=0.05)
+
+
+def test_without_a_precision_of_its_own_the_callers_autocast_stays_in_force(registry):
+    from mmengine.utils import import_modules_from_strings
+
+    from benchmark import configs
+
+    config = configs.load("methods", "gcinet")
+    import_modules_from_strings(config["custom_imports"]["imports"])
+    model = registry.build(config["model"]).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert model.logits(torch.randn(1, 1, 64, 64))[0].dtype == torch.bfloat16

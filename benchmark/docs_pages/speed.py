@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmark.docs_pages.markdown import render, table
 from benchmark.docs_pages.sources import PROJECT
-from benchmark.timing.tables import ABSENT
+from benchmark.timing.tables import ABSENT, text_of
 
 FOLDER = PROJECT / "reports" / "measured" / "speed-cpu"
 HEADS = {
@@ -52,7 +52,7 @@ def _table(subject: str, rows: Sequence[Mapping[str, Any]]) -> str:
              _ratio(row), row["note"]) for row in rows], "lllrl")
     columns = list(dict.fromkeys(key for row in rows for key in row))
     return table([column.replace("_", " ") for column in columns],
-                 [[_plain(row.get(column)) for column in columns] for row in rows])
+                 [[text_of(row.get(column)) for column in columns] for row in rows])
 
 
 def _origin(provenance: Mapping[str, Any]) -> str:
@@ -82,10 +82,3 @@ def _figure(value: float | None, digits: int) -> str:
 def _rate(value: float | None) -> str:
     return ABSENT if value is None else f"{value:.1f}" if value >= 1 else f"{value:.2g}"
 
-
-def _plain(value: Any) -> str:
-    if value is None:
-        return ABSENT
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

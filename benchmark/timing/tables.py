@@ -21,7 +21,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], console: Console | None = None
         numeric = any(isinstance(row.get(column), (int, float)) for row in rows)
         table.add_column(column.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_text(row.get(column)) for column in columns))
+        table.add_row(*(text_of(row.get(column)) for column in columns))
     if console is None:
         console = Console()
         if not console.is_terminal:  # in a file or a pipe nothing says how wide lines may be
@@ -29,7 +29,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], console: Console | None = None
     console.print(table)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """The value as a cell shows it: a dash for None, numbers to four digits, large ones whole."""
     if value is None:
         return ABSENT
     if isinstance(value, bool) or not isinstance(value, (int, float)):

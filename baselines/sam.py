@@ -50,13 +50,14 @@ class SAMSegmentor(TrainedStateOnly, BaseSegmentor):
         loss: Weights ``bce`` and ``dice`` of the mask loss, ``positive`` of target pixels in it, and ``sam`` of the
             same loss on SAM's own mask where the decoder has another beside it.
         autocast: ``'bfloat16'`` or ``'float16'`` to run the network in; None for float32.
+        channels_last: Memory format of weights and activations; same results, faster convolutions on CPU.
     """
 
     default_decoder = "SAMDecoder"
 
     def __init__(self, sam: dict[str, Any], decoder: dict[str, Any] | None = None, loss: dict[str, float] | None = None,
-                 autocast: str | None = None, data_preprocessor: dict[str, Any] | None = None,
-                 init_cfg: dict[str, Any] | None = None) -> None:
+                 autocast: str | None = None, channels_last: bool = False,
+                 data_preprocessor: dict[str, Any] | None = None, init_cfg: dict[str, Any] | None = None) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.loss_weights = {"bce": 1.0, "dice": 1.0, "positive": 1.0, "sam": 0.5} | (loss or {})
         self.autocast = None if autocast is None else getattr(torch, autocast)
@@ -64,6 +65,8 @@ class SAMSegmentor(TrainedStateOnly, BaseSegmentor):
         decoder = {"type": self.default_decoder} | (decoder or {})
         self.decoder = MODELS.build(decoder | dict(early_channels=self.sam.early_channels))
         self.sam.load_decoder(self.decoder)
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
         print_log(f"{type(self).__name__}: sam_weights: {self.sam.checkpoint or 'random'}", "current", logging.WARNING)
 
     def run_network(self, inputs: Tensor) -> Decoded:

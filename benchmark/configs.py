@@ -1,10 +1,10 @@
 """Reading config files and composing them into the one resolved config of a cell; imports no torch.
 
 Order, later wins: profile (on ``_base_/common.py``), method, its ``recipes[<recipe>]``, the profile's
-``per_dataset[<dataset>]``, the recipe's and then the method's own ``profiles[<profile>]``, the settings of a variant,
-dataset (its ``text`` under the method's ``texts``), ``--split``/``--protocol``, the method's ``tuned`` values (by
-dotted path, as ``tune.py`` exports them), ``--set``. What a method does not use is left out, so that it cannot make a
-cell stale.
+``networks`` (for a method that trains) and ``per_dataset[<dataset>]``, the recipe's and then the method's own
+``profiles[<profile>]``, the settings of a variant, dataset (its ``text`` under the method's ``texts``),
+``--split``/``--protocol``, the method's ``tuned`` values (by dotted path, as ``tune.py`` exports them), ``--set``. What
+a method does not use is left out, so that it cannot make a cell stale.
 
 A recipe is how a method is trained: ``authors``, its authors' optimiser (with their schedule and budget in the
 ``paper`` profile), or ``common``, the profile's own for all. A resolved config names it only where it is ``common``.
@@ -28,7 +28,7 @@ from benchmark.errors import ConfigError, unknown_name
 
 CONFIG_ROOT = Path(__file__).resolve().parents[1] / "configs"
 TRAINING_KEYS = ("view", "train_cfg", "train_dataloader", "optim_wrapper", "param_scheduler", "selection", "recipe")
-PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "per_dataset", "tuned")
+PLAN_KEYS = ("profile", "profiles", "recipes", "synthetic", "networks", "per_dataset", "tuned")
 # Said about a dataset for people; a changed word must not make a cell stale.
 PROSE_KEYS = ("homepage", "licence", "download", "pairs")
 METHOD_FIELDS = {"name": str, "title": str, "type": str, "trainable": bool}
@@ -126,7 +126,8 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     like = profile["profile"].get("like", name)
     wanted = recipe or profile["profile"]["recipe"]
     trained = method.get("recipes", {}).get(wanted, {})
-    layers = (method, trained, profile.get("per_dataset", {}).get(dataset["name"], {}),
+    layers = (method, trained, profile.get("networks", {}) if method["method"]["trainable"] else {},
+              profile.get("per_dataset", {}).get(dataset["name"], {}),
               trained.get("profiles", {}).get(like, {}), method.get("profiles", {}).get(like, {}))
     resolved = Config(copy.deepcopy(dict(profile)))
     try:

@@ -119,7 +119,16 @@ def test_a_method_without_a_recipe_of_its_authors_has_the_common_one():
 def test_a_profile_like_another_has_the_methods_settings_of_that_one_and_a_name_of_its_own():
     like, own = (compose("saist_mobile", profile=name) for name in ("fast", "cpu"))
     assert (like["profile_name"], own["profile_name"]) == ("fast", "cpu")
-    assert own["view"] == like["view"] and own["model"] == like["model"] and own["view"]["size"] == [512, 512]
+    assert own["view"] == like["view"] and own["model"]["sam"] == like["model"]["sam"]
+    assert own["view"]["size"] == [512, 512]
+
+
+def test_what_a_profile_says_of_networks_reaches_those_and_no_other_method():
+    profile = configs.load("profiles", "fast") | {"networks": {"model": {"autocast": "bfloat16"}}}
+    network, classical = (configs.merge(profile=profile, method=configs.load("methods", name), dataset=DATASET,
+                                        split="official", seed=0, protocol=None) for name in ("saist", "ipi"))
+    assert network["model"]["autocast"] == "bfloat16" and "networks" not in network
+    assert "autocast" not in classical["model"]
 
 
 def test_networks_that_are_compared_with_an_equal_budget_have_one():

@@ -28,13 +28,13 @@ def config(name="saist_t", prompts="SRCLIPPrompts", decoder="CGSAMDecoder", tune
     return model
 
 
-def build(seed=0, **options):
+def build(seed=0, channels_last=False, **options):
     from mmseg.registry import MODELS
 
     import models.saist  # noqa: F401  - registers
 
     torch.manual_seed(seed)
-    return MODELS.build(config(**options))
+    return MODELS.build(config(**options) | dict(channels_last=channels_last))
 
 
 def batch(size=(64, 80), texts=CAPTIONS):
@@ -181,6 +181,15 @@ def test_a_state_is_refused_on_another_frozen_base():
     other.sam.encoder.neck[0].weight.data += 1e-3
     with pytest.raises(ValueError, match="trained on other frozen weights"):
         other.load_state_dict(state)
+
+
+def test_the_memory_format_changes_neither_logits_nor_whose_state_it_is():
+    plain = build(tune="lora").eval()
+    last = build(seed=1, tune="lora", channels_last=True).eval()
+    last.load_state_dict(plain.state_dict())
+    images, samples = batch()
+    with torch.no_grad():
+        torch.testing.assert_close(last.logits(images, samples), plain.logits(images, samples), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -17,15 +17,15 @@ def _stack(stack):
     pass
 
 
-def build(name, tune="full", **loss):
+def build(name, tune="full", encoder="vit_t", channels_last=False, **loss):
     from mmseg.registry import MODELS
 
     import baselines.sam_hq  # noqa: F401  - registers, sam with it
 
     config = copy.deepcopy(configs.load("methods", name)["model"])
-    config["sam"] |= {"encoder": "vit_t", "checkpoint": None, "tune": tune}
+    config["sam"] |= {"encoder": encoder, "checkpoint": None, "tune": tune}
     torch.manual_seed(0)
-    return MODELS.build(config | {"loss": loss})
+    return MODELS.build(config | {"loss": loss, "channels_last": channels_last})
 
 
 def batch(size=(64, 80)):
@@ -146,3 +146,13 @@ def test_torchvisions_own_suppression_runs_on_this_machine(stack):
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
     kept = batched_nms(boxes, torch.tensor([0.5, 0.9, 0.8, 0.3]), torch.tensor([0, 0, 1, 0]), 0.5)
     assert kept.tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["sam", "sam_hq"])
+def test_the_memory_format_changes_how_convolutions_run_and_no_logit(name):
+    plain, last = (build(name, encoder="tiny_vit", channels_last=choice).eval() for choice in (False, True))
+    assert any(weight.dim() == 4 and not weight.is_contiguous() for weight in last.parameters())
+    last.load_state_dict(plain.state_dict())
+    images, _ = batch()
+    with torch.no_grad():
+        torch.testing.assert_close(last.logits(images), plain.logits(images), rtol=1e-4, atol=1e-4)

@@ -47,7 +47,7 @@ def load(kind: str, name: str) -> dict[str, Any]:
     """Plain dict of ``configs/<kind>/<name>.py``. Raises ``ConfigError`` for an unknown name or a broken file."""
     if name not in known(kind):
         raise ConfigError(unknown_name(kind.removesuffix("s"), name, known(kind)))
-    return copy.deepcopy(_load_once(CONFIG_ROOT / kind / f"{name}.py"))
+    return to_plain(_load_once(CONFIG_ROOT / kind / f"{name}.py"))
 
 
 def load_method(name_or_path: str) -> dict[str, Any]:
@@ -95,12 +95,12 @@ def compose(layers: Mapping[str, Any], overrides: Sequence[tuple[str, Any]]) -> 
         ConfigError: For an override of another kind than the value it replaces.
     """
     dropped = () if layers["method"]["trainable"] else TRAINING_KEYS
-    config = {name: copy.deepcopy(value) for name, value in layers.items() if name not in dropped}
+    config = to_plain({name: value for name, value in layers.items() if name not in dropped})
     for path, value in overrides:
         if _has(config, path):
             _check_kind(path, _get(config, path), value)
             assign(config, path, value)
-    return _checked(to_plain(config))
+    return _checked(config)
 
 
 def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Mapping[str, Any], split: str, seed: int,
@@ -129,21 +129,21 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     layers = (method, trained, profile.get("networks", {}) if method["method"]["trainable"] else {},
               profile.get("per_dataset", {}).get(dataset["name"], {}),
               trained.get("profiles", {}).get(like, {}), method.get("profiles", {}).get(like, {}))
-    resolved = Config(copy.deepcopy(dict(profile)))
+    resolved = Config(to_plain(profile))
     try:
         for layer in layers:
-            resolved.merge_from_dict(copy.deepcopy(dict(layer)))
+            resolved.merge_from_dict(to_plain(layer))  # MMEngine takes _delete_ out of what it merges
     except (TypeError, ValueError, KeyError, AttributeError) as error:  # MMEngine's, for what is no dict
         raise ConfigError(f"{method['method']['name']}: its config does not fit profile {name}: {error}") from error
     for path in settings or {}:
         if not _has(resolved.to_dict(), path):
             raise ConfigError(f"variant of {method['method']['name']}: its config has no {path}")
-    resolved.merge_from_dict(copy.deepcopy(dict(settings or {})))
+    resolved.merge_from_dict(to_plain(settings or {}))
     config = to_plain(resolved.to_dict())
     unused = PROSE_KEYS if method["method"].get("text") else (*PROSE_KEYS, "text")
-    config["dataset"] = {name: copy.deepcopy(value) for name, value in dataset.items() if name not in unused}
+    config["dataset"] = to_plain({name: value for name, value in dataset.items() if name not in unused})
     if dataset["layout"] == "synthetic":
-        config["dataset"] |= copy.deepcopy(profile.get("synthetic", {}))
+        config["dataset"] |= to_plain(profile.get("synthetic", {}))
     texts = config.pop("texts", {})
     if texts and method["method"].get("text"):
         config["dataset"]["text"] = config["dataset"].get("text", {}) | texts
@@ -154,7 +154,7 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
         config["evaluation"]["protocol"] = protocol
     for path, value in method.get("tuned", {}).items():
         assign(config, path, value)
-    return to_plain({name: value for name, value in config.items() if name not in PLAN_KEYS})
+    return {name: value for name, value in config.items() if name not in PLAN_KEYS}
 
 
 def without_checkpoints(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def assign(config: dict[str, Any], path: str, value: Any) -> None:
     node = config
     for key in parents:
         node = node[key]
-    node[last] = value
+    node[last] = to_plain(value)
 
 
 def look_up(config: Mapping[str, Any], path: str, default: Any = None) -> Any:
@@ -224,8 +224,8 @@ def look_up(config: Mapping[str, Any], path: str, default: Any = None) -> Any:
 
 
 def to_plain(value: Any) -> Any:
-    """The value with tuples as lists, as it will look after a round trip through JSON."""
-    if isinstance(value, Mapping):
+    """A copy of the value with tuples as lists, as it will look after a round trip through JSON."""
+    if isinstance(value, (dict, Mapping)):
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]

@@ -154,7 +154,7 @@ def expand_all(suites: Sequence[dict[str, Any]], selection: Selection) -> list[P
     absent = [reason for builder in builders for reason in builder.absent]
     if absent and not any(plan.cells for plan in plans):
         raise ConfigError(f"no dataset to run on: {absent[0]}")
-    configs.check_overrides(selection.overrides, [layers for builder in builders for layers in builder.merged])
+    configs.check_overrides(selection.overrides, [layers for builder in builders for layers in builder.layers.values()])
     return plans
 
 
@@ -238,7 +238,7 @@ class _Builder:
         self.cells: dict[CellKey, Cell] = {}
         self.skipped: list[Outcome] = []
         self.absent: list[str] = []
-        self.merged: list[dict[str, Any]] = []
+        self.layers: dict[str, dict[str, Any]] = {}
         self.opened: dict[str, tuple[SampleSource, str]] = {}
 
     def plan(self) -> Plan:
@@ -262,10 +262,7 @@ class _Builder:
             reason = "not implemented in this version" if row.config is None else absent[0]
             self.skipped.append(Outcome(place.cell, Status.SKIPPED, reason))
             return
-        layers = configs.merge(profile=self.layout.profile, method=row.config, dataset=trained, split=split,
-                               seed=place.cell.seed, protocol=row.protocol or self.selection.protocol,
-                               recipe=self.selection.recipe, settings=row.settings)
-        self.merged.append(layers)
+        layers = self._merged(row, trained, split, place.cell.seed)
         config = configs.compose(layers, self.selection.overrides)
         condition = self._condition(place, row, column)
         if condition:
@@ -278,12 +275,21 @@ class _Builder:
         else:
             self.cells[place.cell] = cell
 
+    def _merged(self, row: Row, dataset: dict[str, Any], split: str, seed: int) -> dict[str, Any]:
+        # a robustness suite asks for the same layers dozens of times
+        protocol = row.protocol or self.selection.protocol
+        name = json.dumps([row.base, row.settings, dataset["name"], split, seed, protocol])
+        if name not in self.layers:
+            self.layers[name] = configs.merge(
+                profile=self.layout.profile, method=row.config, dataset=dataset, split=split, seed=seed,
+                protocol=protocol, recipe=self.selection.recipe, settings=row.settings)
+        return self.layers[name]
+
     def _condition(self, place: Place, row: Row, column: Column) -> dict[str, Any]:
         # What is tested, where it is not the test part of the set that was trained on.
         condition: dict[str, Any] = {}
         if row.train not in (None, column.dataset["name"]) or column.scr is not None:
-            layers = configs.merge(profile=self.layout.profile, method=row.config, dataset=column.dataset,
-                                   split=column.split, seed=place.cell.seed, protocol=None)
+            layers = self._merged(row, column.dataset, column.split, place.cell.seed)
             dataset = configs.compose(layers, self.selection.overrides)["dataset"]
             if column.scr is not None:
                 dataset["scr"] = [column.scr, column.scr]

@@ -6,7 +6,6 @@ import logging
 import warnings
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -104,4 +103,6 @@ def _rescaled(mask: np.ndarray, shape: tuple[int, int], path: Path) -> np.ndarra
     if path not in _told:
         _told.add(path)
         log.warning("%s: mask %d×%d resized to its image's %d×%d", path, *mask.shape[::-1], *shape[::-1])
+    import cv2  # here, because --list needs none of it and would wait 20 ms
+
     return cv2.resize(mask.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)

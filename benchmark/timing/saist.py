@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -108,7 +110,8 @@ def _training_memory(name: str, side: int, checkpointing: bool) -> dict[str, Any
 
 def _step_in_child(name: str, side: int, checkpointing: bool, pipe: Any) -> None:
     compat.apply()
-    model = _build(name, sam={"gradient_checkpointing": checkpointing}).train()
+    with contextlib.redirect_stdout(sys.stderr):  # as in the parent, whose redirection ends at the process
+        model = _build(name, sam={"gradient_checkpointing": checkpointing}).train()
     image, samples = _batch(side)
     before = peak_memory_mb()
     seconds = _timed(lambda: sum(model.loss(image, samples).values()).backward())

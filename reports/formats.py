@@ -12,7 +12,7 @@ from typing import Any
 from benchmark.records import SuiteResult
 from reports.latex import to_latex
 from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text, metric_head
-from reports.origin import recipe_of
+from reports.origin import precision_of, recipe_of
 from reports.tables import TIED, Row, Table, Value
 
 __all__ = ["FORMATS", "to_csv", "to_json", "to_latex", "to_markdown"]
@@ -22,8 +22,8 @@ FORMATS = ("md", "csv", "tex", "json", "pdf", "html")
 
 CSV_FIELDS = ("method", "title", "type", "reconstruction", "dataset", "real", "metric", "text", "value", "low", "high",
               "spread", "unit", "best", "difference", "difference_low", "difference_high", "p_holm", "n_seeds", "seeds",
-              "status", "reason", "weights", "recipe", "epochs", "epoch", "selection", "device", "split", "protocol",
-              "profile", "commit", "dirty", "data", "records", "notes")
+              "status", "reason", "weights", "recipe", "epochs", "epoch", "selection", "device", "precision", "split",
+              "protocol", "profile", "commit", "dirty", "data", "records", "notes")
 ORIGIN_HEAD = {"method": "Method", "dataset": "Dataset", "seed": "Seed", "data": "Data", "weights": "Weights",
                "recipe": "Recipe", "epochs": "Epoch", "device": "Device", "commit": "Commit",
                "finished": "Finished (UTC)", "id": "Cell"}
@@ -106,7 +106,8 @@ def _csv_row(row: Row, dataset: dict[str, Any], metric: str, table: Table, resul
         "epochs": _joined((record.training or {}).get("epochs", "") for record in records),
         "epoch": _joined((record.training or {}).get("epoch", "") for record in records),
         "selection": _joined((record.training or {}).get("selection", "") for record in records),
-        "device": _joined(record.provenance.get("device", "") for record in records), "split": dataset["split"],
+        "device": _joined(record.provenance.get("device", "") for record in records),
+        "precision": _joined(precision_of(record) for record in records if record.training), "split": dataset["split"],
         "protocol": suite["protocol"], "profile": suite["profile"],
         "commit": _joined((record.provenance.get("git", {}).get("commit") or "") for record in records),
         "dirty": _joined(record.provenance.get("git", {}).get("dirty", "") for record in records),

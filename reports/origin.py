@@ -62,6 +62,11 @@ def recipe_of(record: Record) -> str:
     return record.config.get("recipe", AUTHORS) if record.training else UNKNOWN
 
 
+def precision_of(record: Record) -> str:
+    """What the network ran in where that is not float32, as in ``'bfloat16'``; empty otherwise."""
+    return record.config.get("model", {}).get("autocast") or ""
+
+
 def has_random_part(record: Record) -> bool:
     """Whether a part of the method that may be pre-trained started from random weights."""
     weights = record.provenance.get("weights", {})
@@ -83,8 +88,9 @@ def _origin(record: Record, method: str, dataset: dict[str, Any], protocol: str)
         "id": record.id, "config": _hash(record.config), "fingerprint": data.get("fingerprint") or UNKNOWN,
         "protocol": record.config.get("evaluation", {}).get("protocol", protocol),
         "weights": _weights(weights), "recipe": recipe_of(record),
-        "epochs": _epochs(record.training), "device": origin.get("device") or UNKNOWN, "commit": commit_of(record),
-        "machine": _machine(record), "software": _software(record),
+        "epochs": _epochs(record.training),
+        "device": ", ".join(filter(None, [origin.get("device") or UNKNOWN, precision_of(record)])),
+        "commit": commit_of(record), "machine": _machine(record), "software": _software(record),
         "started": origin.get("started") or UNKNOWN, "finished": origin.get("finished") or UNKNOWN,
         "command": origin.get("command") or UNKNOWN,
     }

@@ -13,7 +13,7 @@ from benchmark.docs_pages.sources import PROJECT
 from benchmark.errors import StoreError
 from benchmark.records import RECORD_FILE, CellKey, Outcome, Record, Status
 from reports.metric_styles import STYLES, metric_head
-from reports.origin import commit_of, recipe_of
+from reports.origin import commit_of, precision_of, recipe_of
 from reports.tables import value_of
 
 FOLDER = PROJECT / "reports" / "measured"
@@ -98,8 +98,9 @@ def training(records: Sequence[Record]) -> str:
     sizes = _listed("×".join(map(str, record.config["view"]["size"])) for record in trained)
     seconds = [record.cost.get("train_seconds") for record in trained]
     minutes = f", {sum(seconds) / len(seconds) / 60:.0f} min" if all(seconds) else ""
-    return (f"{epochs} epochs at {sizes}{minutes}, {_listed(recipe_of(record) for record in trained)} recipe, "
-            f"{_listed(record.training.get('selection') for record in trained)} epoch")
+    precision = "".join(f", {name}" for name in {precision_of(record) for record in trained} if name)
+    return (f"{epochs} epochs at {sizes}{minutes}{precision}, {_listed(recipe_of(record) for record in trained)} "
+            f"recipe, {_listed(record.training.get('selection') for record in trained)} epoch")
 
 
 def _listed(values: Iterable[object]) -> str:

@@ -14,6 +14,7 @@ from benchmark.records import CellKey, Metric, Outcome, Record, Status, SuiteRes
 from reports.build import build_report
 from reports.formats import to_csv, to_json, to_latex, to_markdown
 from reports.metric_styles import NOT_RUN
+from reports.origin import origins
 from reports.published import load_printed, load_published
 from reports.tables import build_table
 
@@ -158,6 +159,15 @@ def test_csv_has_a_line_for_each_cell_with_value_and_provenance():
     assert (acm["weights"], acm["epochs"], acm["device"], acm["real"]) == ("random", "45", "cpu", "True")
     failed = next(row for row in rows if row["method"] == "gcinet")
     assert failed["value"] == "" and failed["reason"] == f"failed: {NASTY}"
+
+
+def test_a_network_that_ran_in_half_precision_says_so_and_no_other():
+    half, plain = done(method="acm"), done(method="saist")
+    half.record.config["model"], half.record.provenance["finished"] = {"autocast": "bfloat16"}, "2026-01-03T00:00:00Z"
+    found = result([half, plain], methods=("acm", "saist"))
+    assert [origin["device"] for origin in origins(found)] == ["cpu, bfloat16", "cpu"]
+    rows = csv.DictReader(io.StringIO(to_csv(build_table(found, {}), found)))
+    assert {row["method"]: row["precision"] for row in rows} == {"acm": "bfloat16", "saist": ""}
 
 
 def test_json_holds_no_nan_and_reads_back():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ class Exported(nn.Module):
 
 
 def export_onnx(detector: Detector, path: Path, size_hw: tuple[int, int]) -> dict[str, Any]:
-    """Write ``path`` for images of exactly ``size_hw`` and run it beside the network.
+    """Write ``path``, in float32, for images of exactly ``size_hw`` and run it beside the network.
 
     Returns:
         ``bytes``, ``opset`` and ``difference``, the largest one on a random image (None without onnxruntime).
@@ -53,12 +55,26 @@ def export_onnx(detector: Detector, path: Path, size_hw: tuple[int, int]) -> dic
     module = Exported(detector).eval().cpu()
     image = 255 * torch.rand(1, 1, *size_hw, generator=torch.Generator().manual_seed(0))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _in_float32(detector.model):
         warnings.simplefilter("ignore")
         torch.onnx.export(module, (image,), str(path), opset_version=OPSET, input_names=["image"],
                           output_names=["probability"], dynamo=True, external_data=False, verbose=False)
         expected = module(image).numpy()
     return {"bytes": path.stat().st_size, "opset": OPSET, "difference": _difference(path, image.numpy(), expected)}
+
+
+@contextlib.contextmanager
+def _in_float32(model: nn.Module) -> Iterator[None]:
+    # weights are float32 whatever the network was trained in, and not every runtime knows bfloat16
+    own = getattr(model, "autocast", None)
+    if own is None:
+        yield
+        return
+    model.autocast = None
+    try:
+        yield
+    finally:
+        model.autocast = own
 
 
 def _difference(path: Path, image: np.ndarray, expected: np.ndarray) -> float | None:

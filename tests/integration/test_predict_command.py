@@ -129,13 +129,15 @@ def test_an_explanation_is_a_picture_of_every_map(inputs, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_an_exported_network_gives_the_same_probabilities(inputs, tmp_path, capsys):
+@pytest.mark.parametrize("profile", ["fast", "cpu"], ids=["float32", "trained in bfloat16"])
+def test_an_exported_network_gives_the_same_probabilities(profile, inputs, tmp_path, capsys):
     import onnxruntime
 
     from benchmark.engine.detector import load_detector
 
     path = tmp_path / "acm.onnx"
-    assert predict("--method", "acm", "--weights", "random", "--export", "onnx", "--size", "60x80", "--out", path) == 0
+    assert predict("--method", "acm", "--weights", "random", "--profile", profile, "--export", "onnx", "--size",
+                   "60x80", "--out", path) == 0
     assert "largest difference to the network" in capsys.readouterr().out
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     image = scene()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmark import configs
 from benchmark.docs_pages.markdown import table
 from benchmark.docs_pages.sources import PROJECT
 from benchmark.errors import StoreError
+from benchmark.grid import rows_of
 from benchmark.records import RECORD_FILE, CellKey, Outcome, Record, Status
 from reports.metric_styles import STYLES, metric_head
 from reports.origin import commit_of, precision_of, recipe_of
@@ -18,6 +21,16 @@ from reports.tables import value_of
 
 FOLDER = PROJECT / "reports" / "measured"
 METRICS = ("iou", "niou", "pd", "fa")
+
+
+@functools.cache
+def variants() -> dict[str, str]:
+    """What the suites call their variants of methods, by the method's part of a cell's key."""
+    suites = [configs.load("suites", name)["suite"] for name in configs.known("suites")]
+    named = [(suite, [entry["name"] for entry in suite.get("methods", ()) if not isinstance(entry, str)])
+             for suite in suites]
+    return {row.method: row.title for suite, names in named if names for row in rows_of(suite, names, ())
+            if row.settings}
 
 
 @dataclass(frozen=True)
@@ -32,8 +45,19 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The method's name."""
-        return self.records[0].config["method"]["title"]
+        """The method's name, with what is changed in a variant of it."""
+        title, changed = self.records[0].config["method"]["title"], variants().get(self.method, "")
+        return title if changed in ("", title) else f"{title}, {changed}"
+
+    @property
+    def base(self) -> str:
+        """The method that this is, or is a variant of."""
+        return self.method.partition("+")[0]
+
+    @property
+    def reconstruction(self) -> bool:
+        """Whether the method was rebuilt from its paper alone."""
+        return bool(self.records[0].config["method"]["reconstruction"])
 
     @property
     def dataset_title(self) -> str:

@@ -11,6 +11,7 @@ from benchmark.docs_pages.commands import command_pages
 from benchmark.docs_pages.datasets import dataset_pages
 from benchmark.docs_pages.differences import differences_page
 from benchmark.docs_pages.markdown import render, table
+from benchmark.docs_pages.readme import filled, readme_tables
 from benchmark.docs_pages.sources import inside, method
 from benchmark.docs_pages.speed import speed_page
 from benchmark.docs_pages.suites import suite_pages
@@ -21,8 +22,11 @@ GUIDES = "guides"
 
 
 def all_pages(docs: Path) -> dict[str, str]:
-    """Text of every page by its path below ``docs``, whose guides the index names."""
+    """Text of every page by its path from ``docs``, whose guides the index names; of README too, if it lies above."""
     runs = measured.read_runs()
+    readme = docs.parent / "README.md"
+    above = {f"../{readme.name}": filled(readme.read_text(encoding="utf-8"), readme_tables(runs))} if readme.is_file() \
+        else {}
     commands, detectors, suites, datasets = command_pages(), methods.method_pages(runs), suite_pages(), dataset_pages()
     sections = []
     for name, group in groupby(runs, lambda run: run.folder):
@@ -37,7 +41,7 @@ def all_pages(docs: Path) -> dict[str, str]:
         "results.md": render("results.md.j2", sections=sections),
         "differences.md": differences_page(runs),
         "speed.md": speed_page(),
-    } | {file: text for pages in (commands, detectors, suites, datasets) for file, (text, _) in pages.items()}
+    } | above | {file: text for pages in (commands, detectors, suites, datasets) for file, (text, _) in pages.items()}
 
 
 def stale(docs: Path, pages: Mapping[str, str]) -> list[str]:

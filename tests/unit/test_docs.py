@@ -42,13 +42,14 @@ def test_committed_pages_are_what_the_code_says_now_and_making_them_imports_no_t
 def test_every_command_method_suite_and_dataset_has_its_page(pages):
     wanted = {"commands": command_names(), "methods": configs.known("methods"), "suites": configs.known("suites"),
               "datasets": configs.known("datasets")}
-    found = {file for file in pages if "/" in file}
+    found = {file for file in pages if "/" in file and not file.startswith("..")}
     assert found == {f"{folder}/{name}.md" for folder, names in wanted.items() for name in names}
     assert {"run", "tune", "predict", "evaluate", "report", "data", "perf", "docs"} <= set(wanted["commands"])
 
 
 def test_changed_missing_and_left_over_pages_are_stale_and_written_anew(tmp_path, pages, capsys):
     assert docs.main(["--out", str(tmp_path)]) == 0
+    pages = {file: text for file, text in pages.items() if not file.startswith("..")}  # no README lies above tmp_path
     assert stale(tmp_path, pages | {"README.md": (tmp_path / "README.md").read_text()}) == []
     (tmp_path / "methods/acm.md").write_text("by hand")
     (tmp_path / "suites/table1.md").unlink()
@@ -121,7 +122,8 @@ def test_differences_hold_every_method_and_set_with_ours_and_the_papers_in_colum
 
 
 def record(method="acm", **config):
-    found = next(run.records[0] for run in measured.read_runs() if run.method == method and run.dataset == "nuaa-sirst")
+    found = next(run.records[0] for run in measured.read_runs() if (run.folder, run.method, run.dataset) ==
+                 ("fast-cpu", method, "nuaa-sirst"))
     return replace(found, config=found.config | config)
 
 

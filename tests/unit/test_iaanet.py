@@ -11,6 +11,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from baselines import iaanet_boxes
+
 NARROW = dict(widths=(4, 8, 8, 8, 8, 8), token_channels=16, layers=2, heads=4)
 
 
@@ -68,22 +70,22 @@ def test_a_decoded_box_is_at_most_forty_pixels_wide_and_its_centre_at_most_half_
     assert high[0, 0, 0].tolist() == pytest.approx([24 - 20, 24 - 20, 24 + 20, 24 + 20, 1], abs=1e-4)
 
 
-def test_iou_by_hand(iaanet):
+def test_iou_by_hand():
     box = torch.tensor([0.0, 0.0, 4.0, 4.0])
     others = torch.tensor([[0.0, 0, 4, 4], [2, 2, 6, 6], [4, 0, 8, 4], [1, 1, 3, 3]])
     # same; 4 of 16 + 16 - 4; touching; 4 of 16
-    assert iaanet.iou(box, others).tolist() == pytest.approx([1, 4 / 28, 0, 4 / 16])
-    assert iaanet.iou(torch.zeros(4), torch.zeros(1, 4)).item() == 0
+    assert iaanet_boxes.iou(box, others).tolist() == pytest.approx([1, 4 / 28, 0, 4 / 16])
+    assert iaanet_boxes.iou(torch.zeros(4), torch.zeros(1, 4)).item() == 0
 
 
-def test_complete_iou_by_hand(iaanet):
+def test_complete_iou_by_hand():
     boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 4, 8]])
     targets = torch.tensor([[0.0, 0, 4, 4], [4, 0, 8, 4], [0, 0, 8, 4]])
     # Second pair: no overlap, centres 4 apart, enclosed in 8 × 4: -16/80. Third: overlap 16 of 48, centres (2, -2)
     # apart, enclosed in 8 × 8, angles atan(1/2) and atan(2).
     shape = 4 / math.pi**2 * (math.atan(0.5) - math.atan(2)) ** 2
     third = 1 / 3 - 8 / 128 - shape * shape / (1 - 1 / 3 + shape)
-    assert iaanet.complete_iou(boxes, targets).tolist() == pytest.approx([1, -0.2, third])
+    assert iaanet_boxes.complete_iou(boxes, targets).tolist() == pytest.approx([1, -0.2, third])
 
 
 def test_a_box_that_has_shrunk_to_a_point_has_a_finite_gradient(iaanet):
@@ -92,14 +94,14 @@ def test_a_box_that_has_shrunk_to_a_point_has_a_finite_gradient(iaanet):
     assert torch.isfinite(raw.grad).all()
 
 
-def test_suppression_keeps_the_most_certain_of_each_cluster_in_order(iaanet):
+def test_suppression_keeps_the_most_certain_of_each_cluster_in_order():
     boxes = torch.tensor([[0.0, 0, 10, 10, 0.5], [0, 0, 10, 9, 0.9], [20, 20, 30, 30, 0.7], [0, 0, 10, 5, 0.1]])
-    assert iaanet.suppress(boxes, 0.6, limit=9).tolist() == boxes[[1, 2, 3]].tolist()  # last: 50 of 90
-    assert iaanet.suppress(boxes, 0.6, limit=1).tolist() == boxes[[1]].tolist()
-    assert iaanet.suppress(boxes[:0], 0.6, limit=9).shape == (0, 5)
+    assert iaanet_boxes.suppress(boxes, 0.6, limit=9).tolist() == boxes[[1, 2, 3]].tolist()  # last: 50 of 90
+    assert iaanet_boxes.suppress(boxes, 0.6, limit=1).tolist() == boxes[[1]].tolist()
+    assert iaanet_boxes.suppress(boxes[:0], 0.6, limit=9).shape == (0, 5)
 
 
-def test_suppression_equals_a_brute_force_over_random_boxes(iaanet):
+def test_suppression_equals_a_brute_force_over_random_boxes():
     generator = torch.Generator().manual_seed(0)
     corner = torch.rand(60, 2, generator=generator) * 30
     boxes = torch.cat([corner, corner + 5 + torch.rand(60, 2, generator=generator) * 10,
@@ -113,27 +115,27 @@ def test_suppression_equals_a_brute_force_over_random_boxes(iaanet):
         if all(overlap(other) <= 0.4 for other in kept):
             kept.append(box)
     assert 5 < len(kept) < 60
-    assert torch.allclose(iaanet.suppress(boxes, 0.4, limit=60), torch.tensor(kept))
+    assert torch.allclose(iaanet_boxes.suppress(boxes, 0.4, limit=60), torch.tensor(kept))
 
 
-def test_target_boxes_are_components_with_a_margin_cut_at_the_border(iaanet):
+def test_target_boxes_are_components_with_a_margin_cut_at_the_border():
     mask = torch.zeros(3, 1, 40, 50)
     mask[0, 0, 10, 20] = mask[0, 0, 11, 21] = 1  # joined at a corner: one component
     mask[2, 0, 38:40, 0:3] = 1
-    images, boxes = iaanet.target_boxes(mask)
+    images, boxes = iaanet_boxes.target_boxes(mask)
     assert images.tolist() == [0, 2]
     assert boxes.tolist() == [[16, 6, 26, 16], [0, 34, 7, 40]]
 
 
-def test_random_boxes_follow_torchs_seed_and_stay_inside(iaanet):
+def test_random_boxes_follow_torchs_seed_and_stay_inside():
     torch.manual_seed(3)
-    first = iaanet.random_boxes(200, (40, 60))
+    first = iaanet_boxes.random_boxes(200, (40, 60))
     torch.manual_seed(3)
-    assert torch.equal(first, iaanet.random_boxes(200, (40, 60)))
+    assert torch.equal(first, iaanet_boxes.random_boxes(200, (40, 60)))
     sides = first[:, 2:4] - first[:, :2]
     assert sides.min() == 10 and sides.max() == 16  # twice 5 and twice 8
     assert first[:, :2].min() >= 0 and first[:, 2].max() <= 60 and first[:, 3].max() <= 40
-    assert iaanet.random_boxes(50, (12, 3))[:, 2:4].max(dim=0)[0].tolist() <= [3, 12]
+    assert iaanet_boxes.random_boxes(50, (12, 3))[:, 2:4].max(dim=0)[0].tolist() <= [3, 12]
 
 
 def test_a_perfect_detector_pays_only_for_what_it_cannot_say(iaanet):

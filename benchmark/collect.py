@@ -37,9 +37,9 @@ def collect(suite: dict[str, Any], store: RecordStore, selection: Selection) -> 
     keys = [key for key in store.recorded() if key.profile == selection.profile]
     layout = lay_out(suite, _with_recorded(suite, selection, keys))
     outcomes = [store.kept(place.cell).shown_as(place.shown) for place, _, _ in layout.places()]
-    implemented = {row.name for row in layout.rows if row.config is not None}
-    outcomes = [outcome if outcome.record or outcome.key.method in implemented
-                else replace(outcome, status=Status.SKIPPED, reason="not implemented in this version")
+    absent = {row.name: row.absence for row in layout.rows if row.absence}
+    outcomes = [outcome if outcome.record or outcome.key.method not in absent
+                else replace(outcome, status=Status.SKIPPED, reason=absent[outcome.key.method])
                 for outcome in outcomes]
     records = [outcome.record for outcome in outcomes if outcome.record is not None]
     described = layout.describe() | {"notes": layout.notes() + _notes(layout, records)}

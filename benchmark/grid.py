@@ -19,7 +19,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmark import configs
@@ -35,7 +35,7 @@ METRICS = ("iou", "niou", "niou_targets", "precision", "recall", "f1", "pd", "fa
 SUITE_FIELDS = {
     "name": "name", "title": str, "metrics": [str], "methods": [(str, dict)], "published": (str, type(None)),
     "datasets": [str], "seeds": [int], "notes": [str], "labels": {str: [str]}, "kind": str, "figures": [str],
-    "images": {str: [str]}, "suites": [str], "profile": str,
+    "images": {str: [str]}, "suites": [str], "profile": str, "left_out": {str: str},
 }
 """Types of a suite's fields; ``name`` is a text that can name a file."""
 SCR_LEVELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0)
@@ -61,6 +61,13 @@ class Row:
     corruption: str | None = None
     protocol: str | None = None
     subset: str | None = None
+    left_out: str = ""
+    """Why the suite does not run it unless it is asked for by name; empty where it does."""
+
+    @property
+    def absence(self) -> str:
+        """Why no cell of the row is run; empty where they are."""
+        return "not implemented in this version" if self.config is None else self.left_out
 
     @property
     def method(self) -> str:
@@ -126,7 +133,8 @@ def rows_of(suite: Mapping[str, Any], wanted: Sequence[str] | None, datasets: Se
                                   "the file")
             rows.append(Row(method["name"], method["title"], method["type"], method["name"], config))
         elif name in entries or name in known:
-            rows.append(_row(suite, entries.get(name, name)))
+            row = _row(suite, entries.get(name, name))
+            rows.append(row if wanted else replace(row, left_out=suite.get("left_out", {}).get(name, "")))
         else:
             raise ConfigError(unknown_name("method", name, {*entries, *known}))
     return [part for row in rows for part in _split(suite.get("kind", "grid"), row, datasets)]
@@ -178,7 +186,8 @@ def place(row: Row, column: Column, splits: Mapping[str, str], profile: str, see
 def check_suite(suite: Any, source: str) -> dict[str, Any]:
     """The suite itself. Raises ``ConfigError`` for missing or unknown keys, kinds and fields of rows."""
     required = {"name", "title", "metrics", "methods"}
-    optional = {"published", "datasets", "seeds", "notes", "labels", "kind", "figures", "images", "profile"}
+    optional = {"published", "datasets", "seeds", "notes", "labels", "kind", "figures", "images", "profile",
+                "left_out"}
     for name in suite if isinstance(suite, dict) else ():
         if name in SUITE_FIELDS and not _fits(suite[name], SUITE_FIELDS[name]):
             raise ConfigError(f"{source}: {name} cannot be {suite[name]!r}")

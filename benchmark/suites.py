@@ -258,8 +258,8 @@ class _Builder:
         trained, split = self.layout.datasets.get(row.train or "", (column.dataset, column.split))
         absent = [reason for dataset in (trained, column.dataset) if (reason := missing_reason(dataset, self.root))]
         self.absent += absent
-        if row.config is None or absent:
-            reason = "not implemented in this version" if row.config is None else absent[0]
+        reason = row.absence or next(iter(absent), "")
+        if reason:
             self.skipped.append(Outcome(place.cell, Status.SKIPPED, reason))
             return
         layers = self._merged(row, trained, split, place.cell.seed)

@@ -57,6 +57,18 @@ def test_methods_that_are_not_written_yet_are_skipped_with_a_reason(own):
     assert [outcome.key.method for outcome in found.ordered(outcomes)] == ["later", "top_hat", "acm"]
 
 
+def test_a_method_that_a_suite_leaves_out_is_skipped_with_its_reason_unless_asked_for_by_name(own):
+    suite = load_suite("table1") | {"methods": ("top_hat", "acm"), "left_out": {"acm": "left to a GPU"}}
+    selection = Selection(profile="fast", data_root=own.parent, datasets=[str(own)])
+    found = expand(suite, selection)
+    assert [(outcome.key.method, outcome.status, outcome.reason) for outcome in found.skipped] == [
+        ("acm", Status.SKIPPED, "left to a GPU")]
+    assert [cell.key.method for cell in found.cells] == ["top_hat"]
+    assert [entry["name"] for entry in found.suite["methods"]] == ["top_hat", "acm"]
+    asked = expand(suite, replace(selection, methods=["acm"]))
+    assert [cell.key.method for cell in asked.cells] == ["acm"] and not asked.skipped
+
+
 def test_every_method_of_the_papers_table_1_is_written(own):
     found = plan(own, methods=None)
     assert len(found.suite["methods"]) == 16

@@ -10,7 +10,7 @@ suite = dict(
     published="table1",
     datasets=("nuaa-sirst",),
     metrics=("iou", "niou", "pd", "fa"),
-    methods=("acm", "alcnet", "fc3net", "isnet", "dnanet", "uiunet", "dim2clear", "gcinet", "iaanet", "sctransnet", "sam",
-             "sam_hq", "saist"),
+    methods=("acm", "alcnet", "fc3net", "isnet", "dnanet", "uiunet", "dim2clear", "gcinet", "iaanet", "sctransnet",
+             "sam", "sam_hq", "saist"),
     left_out={"isnet": _LEFT_OUT.format(31), "uiunet": _LEFT_OUT.format(54), "iaanet": _LEFT_OUT.format(430)},
 )

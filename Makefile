@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make table1   install and run Table 1: the real thing with a GPU and data, else a demonstration"
 	@echo "make test     install and run the tests"
+	@echo "make env      install, nothing more"
 	@echo "make lint     check style"
 	@echo "make clean    remove the environment and work_dirs"
 

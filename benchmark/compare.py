@@ -116,7 +116,8 @@ def _runs(store: RecordStore, method: str, arguments: argparse.Namespace) -> lis
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="compare.py", description="Paired bootstrap over test images between a method and others.", epilog=EPILOG,
+        allow_abbrev=False, prog="compare.py",
+        description="Paired bootstrap over test images between a method and others.", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method", metavar="METHOD")
     parser.add_argument("others", nargs="+", metavar="OTHER")

@@ -74,7 +74,7 @@ def load_file(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such config file") from error
     except (Exception, SystemExit) as error:  # a config is Python: anything may be wrong with it
-        message = " ".join(str(error).split())
+        message = " ".join(str(error).split()) or "no message; a config holds plain values and imports no network"
         raise ConfigError(f"{path}: {type(error).__name__}: {message}") from error
 
 
@@ -246,6 +246,9 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"the config's {name} must be a dict, got {config.get(name)!r}")
     check_fields(config["method"], METHOD_FIELDS, "method")
     check_fields(config["dataset"], DATASET_FIELDS, "dataset")
+    epochs = config.get("train_cfg", {}).get("max_epochs", 1)
+    if not isinstance(epochs, int) or epochs < 1:
+        raise ConfigError(f"train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}")
     if not isinstance(config["evaluation"].get("threshold"), (int, float)):
         raise ConfigError(f"evaluation.threshold must be a number, got {config['evaluation'].get('threshold')!r}")
     return config

@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="docs.py", description="Write the pages of docs/ from argument parsers, configs, docstrings and measured "
+        allow_abbrev=False, prog="docs.py",
+        description="Write the pages of docs/ from argument parsers, configs, docstrings and measured "
         "records.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; name the pages that are stale")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR", help="(default: %(default)s)")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PREDICTIONS = (".npy", ".png")
 MASKS = (".png",)
 MASK_SUFFIX = "_pixels0"  # of the masks in the folders of NUAA-SIRST
+SCORE_SUFFIX, BESIDE_SCORES = "_score", ("_mask", "_overlay")  # of the files that predict.py writes for an image
 SHOWN_NAMES = 5
 DEFAULT_CURVE, MOST_THRESHOLDS = 100, 100_000
 MOST_RESAMPLES = 1_000_000  # more would take days and all memory
@@ -43,7 +44,8 @@ AREA_REASONS = {
     "pixel_auc": "the set lacks target pixels or background pixels",
     "target_auc": "no image of the set has a target", "target_pauc": "no image of the set has a target",
 }
-EPILOG = """predictions: .npy (H, W) floating-point in [0, 1], or .png of 8 or 16 bits, divided by 255 or 65535
+EPILOG = """predictions: .npy (H, W) floating-point in [0, 1], or .png of 8 or 16 bits, divided by 255 or 65535; of a
+  folder that predict.py wrote NAME_score.png
 ground truth: .png holding {0, 1} or {0, 255}, named like the prediction, with or without _pixels0
 protocols: standard, basicirstd, dnanet, overlap, opdc, shooting (each counts at the size of the files)
 
@@ -172,8 +174,8 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="evaluate.py", description=__doc__.splitlines()[0], epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="evaluate.py", description=__doc__.splitlines()[0],
+                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     files = parser.add_argument_group("files")
     files.add_argument("--pred", type=Path, required=True, metavar="DIR", help="folder of score maps")
     files.add_argument("--gt", type=Path, required=True, metavar="DIR", help="folder of ground-truth masks")
@@ -218,15 +220,27 @@ def _by_name(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
         raise DataError(f"{folder}: no such folder")
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
+        if path.suffix.lower() not in suffixes or path.name.startswith(".") or _beside_scores(path):
             continue
         name = path.stem.removesuffix(MASK_SUFFIX)
+        if name.endswith(SCORE_SUFFIX) and _of_predict(path.with_name(name.removesuffix(SCORE_SUFFIX))):
+            name = name.removesuffix(SCORE_SUFFIX)
         if name in found:
             raise DataError(f"{folder}: two files for image {name!r}: {found[name].name} and {path.name}; keep one")
         found[name] = path
     if not found:
         raise DataError(f"{folder}: no {' or '.join(suffixes)} file in this folder")
     return found
+
+
+def _of_predict(path: Path) -> bool:
+    # only where all three lie side by side: a user's own image may be called target_score.png
+    return all(path.with_name(f"{path.name}{suffix}.png").is_file() for suffix in (SCORE_SUFFIX, *BESIDE_SCORES))
+
+
+def _beside_scores(path: Path) -> bool:
+    return any(path.stem.endswith(suffix) and _of_predict(path.with_name(path.stem.removesuffix(suffix)))
+               for suffix in BESIDE_SCORES)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -23,7 +23,8 @@ class ResultFolder:
     """Writes ``<name>_mask.png`` (0/255), ``<name>_score.png`` (16 bits over [0, 1]) and ``<name>_overlay.png``.
 
     As a context manager it ends by writing ``detections.csv`` and ``detections.json`` (a GeoJSON feature collection in
-    pixel coordinates, y downwards), also of what was done before an interrupt.
+    pixel coordinates, y downwards), also of what was done before an interrupt. Where nothing was added, those of an
+    earlier call stay.
 
     Args:
         folder: Made if it is not there.
@@ -36,6 +37,7 @@ class ResultFolder:
     def __init__(self, folder: Path, threshold: float) -> None:
         self.folder, self.threshold = Path(folder), threshold
         self._rows: list[dict[str, Any]] = []
+        self._images = 0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -53,6 +55,7 @@ class ResultFolder:
 
     def add(self, name: str, image: np.ndarray, score: np.ndarray) -> None:
         """Keep one result: image (H, W) uint8 or uint16, score (H, W) in [0, 1]."""
+        self._images += 1
         mask = score > self.threshold
         found = detections(score, mask)
         self._rows += [{"image": name} | row for row in found]
@@ -71,6 +74,8 @@ class ResultFolder:
         return self
 
     def __exit__(self, *unused: Any) -> None:
+        if not self._images:
+            return
         with self.table.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
@@ -100,9 +105,16 @@ def detections(score: np.ndarray, mask: np.ndarray) -> list[dict[str, Any]]:
 
 
 def _overlay(image: np.ndarray, found: list[dict[str, Any]]) -> np.ndarray:
-    grey = image if image.dtype == np.uint8 else (image / 257.0).round().astype(np.uint8)
-    picture = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    picture = cv2.cvtColor(_shown(image), cv2.COLOR_GRAY2BGR)
     for row in found:
         cv2.rectangle(picture, (row["left"] - BOX_MARGIN, row["top"] - BOX_MARGIN),
                       (row["right"] + BOX_MARGIN - 1, row["bottom"] + BOX_MARGIN - 1), BOX_BGR, 1)
     return picture
+
+
+def _shown(image: np.ndarray) -> np.ndarray:
+    # a frame of 14 bits in 16 would be black: deep images are stretched over their own range for the eye
+    if image.dtype == np.uint8:
+        return image
+    low, high = float(image.min()), float(image.max())
+    return ((image - low) / max(high - low, 1.0) * 255).round().astype(np.uint8)

@@ -80,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="perf.py", description=__doc__.splitlines()[0], epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(allow_abbrev=False, prog="perf.py", description=__doc__.splitlines()[0],
+                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     subjects = "; ".join(f"{name}: {text}" for name, (_, text) in SUBJECTS.items())
     parser.add_argument("subject", choices=sorted(SUBJECTS), help=subjects)
     parser.add_argument("--rounds", type=int, default=5, help="timed calls of each side, in turn (default: 5)")

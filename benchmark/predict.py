@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="predict.py", description="Find infrared small targets in images of your own with any method of the "
+        allow_abbrev=False, prog="predict.py",
+        description="Find infrared small targets in images of your own with any method of the "
         "benchmark.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH",
                         help="images (8 or 16 bits), folders of them (searched through), videos")
@@ -105,7 +106,8 @@ def _predict(detector, arguments: argparse.Namespace) -> int:
             progress.update(task, advance=1, description=frame.name)
     for unreadable in refused:
         print(f"not read: {unreadable.reason}", file=sys.stderr)
-    print(f"{count} images, {results.detections} detections, {len(refused)} not read · {results.table}")
+    where = results.table if count else "nothing written"
+    print(f"{count} images, {results.detections} detections, {len(refused)} not read · {where}")
     return EXIT_INCOMPLETE if refused or not count else EXIT_DONE
 
 

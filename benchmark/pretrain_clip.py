@@ -51,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="pretrain_clip.py", description="Contrastive pre-training of a CLIP on the training pairs of MIRSTD "
+        allow_abbrev=False, prog="pretrain_clip.py",
+        description="Contrastive pre-training of a CLIP on the training pairs of MIRSTD "
         "(official splits), and its measurement on the test pairs.", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-root", metavar="DIR",

@@ -14,16 +14,20 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
+CODE = ("baselines", "benchmark", "configs", "models", "reports/*.py")
 PACKAGES = ("torch", "torchvision", "mmengine", "mmsegmentation", "mmcv-lite", "mmcv", "numpy", "scipy",
             "opencv-python", "scikit-learn", "segment-anything", "open-clip-torch", "peft", "timm")
 
 
 @functools.cache
 def git_state() -> dict[str, Any]:
-    """``{'commit': 40 hex digits or None, 'dirty': bool or None}`` of the project's checkout; None outside one."""
+    """``{'commit': 40 hex digits or None, 'dirty': bool or None}`` of the project's checkout; None outside one.
+
+    Dirty is what git keeps and somebody changed, and a new file among the code; not images and results of one's own.
+    """
     commit = _git("rev-parse", "HEAD")
-    status = _git("status", "--porcelain")
-    return {"commit": commit, "dirty": None if status is None else bool(status)}
+    changed, new = _git("status", "--porcelain", "--untracked-files=no"), _git("status", "--porcelain", "--", *CODE)
+    return {"commit": commit, "dirty": None if changed is None or new is None else bool(changed or new)}
 
 
 def versions() -> dict[str, str]:

@@ -58,8 +58,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="report.py", description=__doc__.split(":", 1)[1].strip().splitlines()[0],
-                                     epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        allow_abbrev=False, prog="report.py",
+        description=__doc__.split(":", 1)[1].strip().splitlines()[0], epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", required=True, metavar="NAME|PATH",
                         help=f"one of {', '.join(configs.known('suites'))}, or a config file")
     parser.add_argument("--format", type=_formats, default=list(FORMATS), metavar="A,B",

@@ -82,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="run.py", description="Run a suite: the cells (method × dataset × seed) of one table or figure. Finished "
+        allow_abbrev=False, prog="run.py",
+        description="Run a suite: the cells (method × dataset × seed) of one table or figure. Finished "
         "cells are kept and never run twice; the tables and the PDF are rebuilt from the records each time.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_argument_group("what to run")

@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="tune.py", description="Search the parameters of a method: trials are drawn by TPE, stopped early by "
+        allow_abbrev=False, prog="tune.py",
+        description="Search the parameters of a method: trials are drawn by TPE, stopped early by "
         "Hyperband, kept in a study that any number of processes may share, and go on after any interruption.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_argument_group("what to tune")

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.records import Outcome, Record, SuiteResult
 from reports import breakdown, conditions, qualitative
+from reports.origin import marked_title
 from reports.panels import KINDS, Scene, legend_below, legend_rows, name_margin, panels, save
 from reports.style import apply_style, curve_style, plain
 
@@ -42,9 +43,10 @@ def draw_figures(result: SuiteResult, folder: Path, notes: Sequence[str] = (),
     written = []
     for name in DEFAULT if named is None else named:
         figure, caption, file = _draw(name, result, root)
-        for kind in KINDS:
-            (folder / f"{name}.{kind}").unlink(missing_ok=True)
         if figure is None:
+            # not before: a report that another run makes of the same folder reads these
+            for kind in KINDS:
+                (folder / f"{name}.{kind}").unlink(missing_ok=True)
             written += [{"name": name, "file": "", "caption": caption}] if named is not None else []
             continue
         if notes:
@@ -67,7 +69,8 @@ def _draw(name: str, result: SuiteResult, root: Path | None) -> tuple[Figure | N
     if not outcomes:
         return None, f"Not drawn: no finished cell has what it needs ({caption.split(':')[0].split('.')[0]}).", "svg"
     used = {outcome.key.method for outcome in outcomes}
-    methods = {method["name"]: plain(method["title"]) for method in result.suite["methods"] if method["name"] in used}
+    methods = {method["name"]: plain(marked_title(method)) for method in result.suite["methods"]
+               if method["name"] in used}
     shown = [dataset for dataset in result.suite["datasets"]
              if any(outcome.key.dataset == dataset["name"] for outcome in outcomes)]
     return draw(Scene(methods, shown, outcomes, result.suite)), caption, "svg"

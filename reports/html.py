@@ -19,7 +19,7 @@ from PIL import Image
 from benchmark.records import Outcome
 from reports.differences import causes_used, differences, summary
 from reports.metric_styles import COMPARED_RULE, NOT_RUN, STYLES, compared_text, metric_head
-from reports.origin import place_origins
+from reports.origin import marked_title, place_origins
 from reports.parts import Part
 from reports.pdf import PROVENANCE, counted, missing, once, provenance_rows
 from reports.qualitative import Picture, pictures
@@ -123,7 +123,7 @@ def _roc(part: Part) -> dict[str, list[dict[str, Any]]]:
     if named is not None and not {"roc_target", "roc_pixel"} & set(named):
         return {}
     used = {record.key.method for record in part.result.records() if record.roc}
-    titles = {method["name"]: method["title"] for method in part.result.suite["methods"] if method["name"] in used}
+    titles = {method["name"]: marked_title(method) for method in part.result.suite["methods"] if method["name"] in used}
     curves: dict[str, list[dict[str, Any]]] = {}
     for outcome in part.result.outcomes:
         if outcome.record is not None and outcome.record.roc:
@@ -155,7 +155,7 @@ def _gallery(parts: list[Part], root: Path | None) -> dict[str, Any]:
     for part in parts:
         if part.result.suite.get("kind", "grid") not in ("grid", "figure"):
             continue
-        names = {method["name"]: method["title"] for method in part.result.suite["methods"]}
+        names = {method["name"]: marked_title(method) for method in part.result.suite["methods"]}
         for picture in pictures(part.result, root, GALLERY_IMAGES):
             entry = shown.setdefault((picture.dataset, picture.id), _entry(picture))
             for method, values in picture.maps.items():

@@ -46,6 +46,11 @@ def row_title(method: dict[str, Any], suite: dict[str, Any]) -> str:
     return method["title"] if head in ("Type", "Test images") else f"{method['title']} ({method['type']})"
 
 
+def marked_title(method: dict[str, Any]) -> str:
+    """A row's title where it stands alone, as in a legend: a reconstruction wears its dagger there too."""
+    return method["title"] + "†" * bool(method.get("reconstruction"))
+
+
 def commit_of(record: Record) -> str:
     """Ten digits of the commit, with a plus sign where the tree had uncommitted changes."""
     git = record.provenance.get("git", {})

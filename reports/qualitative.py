@@ -19,6 +19,7 @@ from scipy import ndimage
 
 from benchmark.errors import DataError
 from benchmark.records import IMAGES_FOLDER, MAPS_FOLDER, Outcome, SuiteResult
+from reports.origin import marked_title
 from reports.style import plain
 
 MAX_IMAGES = 6
@@ -71,7 +72,7 @@ def draw(name: str, result: SuiteResult, root: Path | None) -> tuple[Figure | No
     if not shown:
         return None, ("Not drawn: no score maps are kept beside these records. A cell that is run keeps those of a few "
                       "test images; they and the images stay in its work folder.")
-    titles = {method["name"]: plain(method["title"]) for method in result.suite["methods"]
+    titles = {method["name"]: plain(marked_title(method)) for method in result.suite["methods"]
               if any(method["name"] in picture.maps for picture in shown)}
     titles = dict(list(titles.items())[:MAX_METHODS])
     return FIGURES[name](shown, titles), CAPTIONS[name]

@@ -11,7 +11,7 @@ from benchmark import configs
 from benchmark.datasets.folder import FolderSource
 from benchmark.datasets.sample import SampleSource
 from benchmark.datasets.tuning import TuningSource
-from benchmark.errors import ConfigError, DataError
+from benchmark.errors import ConfigError, DataError, unknown_name
 
 REQUIRED = {
     "folder": {"name", "title", "layout", "real", "folder", "images", "masks", "default_split", "mean", "std"},
@@ -43,6 +43,9 @@ def load_dataset_config(name: str) -> dict[str, Any]:
         captions = folder / CAPTIONS
         text = config["text"] | {"file": str(captions) if captions.is_file() else ""}
         return config | {"name": folder.name, "title": folder.name, "folder": str(folder), "text": text}
+    if name not in known_datasets():
+        raise ConfigError(f"{name}: no such folder" if "/" in name else unknown_name("dataset", name, known_datasets())
+                          + ", or the path of a folder with images/ and masks/")
     content = configs.load("datasets", name).get("dataset", {})
     missing = REQUIRED.get(content.get("layout"), REQUIRED["folder"]) - content.keys()
     if missing:

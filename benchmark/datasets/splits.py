@@ -102,6 +102,8 @@ def split_files(split: str, offered: Mapping[str, Mapping[str, str]], folder: Pa
                 raise ConfigError(f"--split {split}: expected one train*.txt, at most one val*.txt and one test*.txt "
                                   "there")
             return {part: files[0] for part, files in found.items() if files}
+    if "/" in split:
+        raise ConfigError(f"--split {split}: no such file or folder of lists")
     raise ConfigError(unknown_name("split", split, [*offered, PAPER]) + ", or the path of a folder of lists")
 
 

@@ -62,7 +62,7 @@ def _section(dataset: str, runs: Sequence[Run]) -> str:
         if not any(run.method == name for run in own):
             rows.append((f"[{_title(name)}](methods/{name}.md)", NOT_RUN, *[NOTHING] * len(METRICS), *paper, NOT_RUN,
                          authors, NOT_RUN))
-        rows += [(f"[{run.title}](methods/{run.method}.md)", run.folder, *(run.value(metric) for metric in METRICS),
+        rows += [(f"[{run.marked}](methods/{run.method}.md)", run.folder, *(run.value(metric) for metric in METRICS),
                   *paper, _difference(run, paper[0]), authors, _causes(run, name)) for run in own]
     heads = [STYLES[metric].title for metric in METRICS]
     return table(("method", "records", *(f"ours {head}" for head in heads), *(f"paper {head}" for head in heads),

@@ -55,9 +55,9 @@ class Run:
         return self.method.partition("+")[0]
 
     @property
-    def reconstruction(self) -> bool:
-        """Whether the method was rebuilt from its paper alone."""
-        return bool(self.records[0].config["method"]["reconstruction"])
+    def marked(self) -> str:
+        """The name with a dagger where the method was rebuilt from its paper alone."""
+        return self.title + "†" * bool(self.records[0].config["method"]["reconstruction"])
 
     @property
     def dataset_title(self) -> str:
@@ -100,7 +100,7 @@ def read_runs(folder: Path = FOLDER) -> list[Run]:
 def result_table(runs: Iterable[Run]) -> str:
     """Figures of the runs with what each was trained on, as Markdown."""
     return table(("method", "records", "set, split", "profile", *(_unit(metric) for metric in METRICS), "training"),
-                 [(run.title, run.folder, f"{run.dataset_title}, {run.records[0].key.split}",
+                 [(run.marked, run.folder, f"{run.dataset_title}, {run.records[0].key.split}",
                    run.records[0].key.profile, *(run.value(metric) for metric in METRICS), training(run.records))
                   for run in runs], "llllrrrrl")
 

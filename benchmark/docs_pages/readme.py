@@ -52,5 +52,5 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
 def _results(runs: Sequence[Run]) -> str:
     heads = [f"{metric_head(metric)} ({STYLES[metric].unit})" for metric in METRICS]
     return table(("method", "set", *heads, "training"),
-                 [(run.title + "†" * run.reconstruction, run.dataset_title, *(run.value(metric) for metric in METRICS),
+                 [(run.marked, run.dataset_title, *(run.value(metric) for metric in METRICS),
                    training(run.records)) for run in runs], "llrrrrl")

@@ -38,7 +38,7 @@ def cost_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return table(
         ("method", "parameters (M)", "official", "GMACs at 256×256", "official", "latency (ms)", "training (images/s)",
          "note"),
-        [(row["method"], _figure(row["parameters_M"], 3), _figure(row["official_M"], 3), _figure(row["gmacs"], 2),
+        [(_marked(row), _figure(row["parameters_M"], 3), _figure(row["official_M"], 3), _figure(row["gmacs"], 2),
           _figure(row["official_gmacs"], 2), _figure(row["latency_ms"], 0), _rate(row["train_images_per_s"]),
           row["note"]) for row in rows], "lrrrrrrl")
 
@@ -73,6 +73,10 @@ def _ratio(row: Mapping[str, Any]) -> str:
     if row["ratio"] is None:
         return ABSENT
     return f"{row['ratio']:.3g} [{row['ratio_min']:.3g}, {row['ratio_max']:.3g}]"
+
+
+def _marked(row: Mapping[str, Any]) -> str:
+    return row["method"] + "†" * row["note"].startswith("reconstruction")
 
 
 def _figure(value: float | None, digits: int) -> str:

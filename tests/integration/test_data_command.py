@@ -164,6 +164,11 @@ def test_verify_counts_what_is_there_and_lists_problems(tmp_path):
     assert found["area_percentiles"]["50"] == 11  # half the targets have 16 pixels, half 6
     assert found["near_duplicates"]["test"]["count"] == 1
     assert found["near_duplicates"]["test"]["pairs"][0][:2] == ["im7", "im0"]
+    for mask in list((folder / "masks").iterdir()):
+        mask.rename(mask.with_name(f"{mask.stem}_pixels0.png"))
+    (folder / "masks" / "alone.png").write_bytes(png(np.zeros((40, 50), np.uint8)))
+    problems = json.loads(data(*command, "--json", root=tmp_path).stdout)[0]["problems"]
+    assert problems == [f"{folder}/masks/alone.png: mask without an image"]
     (folder / "images" / "im3.png").write_bytes(b"broken")
     result = data(*command, root=tmp_path)
     assert result.returncode == 1 and "PROBLEM" in result.stdout and "im3.png" in result.stdout

@@ -143,3 +143,35 @@ def test_an_exported_network_gives_the_same_probabilities(profile, inputs, tmp_p
     image = scene()
     (found,) = session.run(None, {"image": image[None, None].astype(np.float32)})
     assert np.abs(found[0, 0] - load_detector("acm", "random")(image)).max() < 1e-3
+
+
+def test_what_predict_wrote_is_what_evaluate_reads(inputs, tmp_path, capsys):
+    from benchmark.evaluate import main as evaluate
+
+    masks, out = tmp_path / "masks", tmp_path / "out"
+    masks.mkdir()
+    mask = np.zeros((60, 80), np.uint8)
+    mask[38:43, 28:33] = 255
+    cv2.imwrite(str(masks / "a.png"), mask)
+    assert predict("--method", "top_hat", inputs / "a.png", "--out", out) == 0
+    capsys.readouterr()
+    assert run_main(evaluate, ["--pred", str(out), "--gt", str(masks), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["pd"], found["fa"]) == (1, 1.0, 0.0)
+
+
+def test_a_mistyped_path_costs_no_result_of_an_earlier_call(inputs, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert predict("--method", "top_hat", inputs / "a.png", "--out", out) == 0
+    before = (out / "detections.csv").read_text()
+    assert predict("--method", "top_hat", tmp_path / "no.png", "--out", out) == 1
+    assert "0 images, 0 detections, 1 not read · nothing written" in capsys.readouterr().out
+    assert (out / "detections.csv").read_text() == before and before.count("\n") == 2
+
+
+def test_the_overlay_of_a_deep_image_uses_the_eyes_whole_range(tmp_path, stack):
+    faint = (scene(dtype=np.uint16) // 8 + 3000).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "faint.png"), faint)
+    assert predict("--method", "top_hat", tmp_path / "faint.png", "--out", tmp_path / "out") == 0
+    overlay = cv2.imread(str(tmp_path / "out" / "faint_overlay.png"))
+    assert overlay[..., 0].min() == 0 and overlay.max() == 255 and np.median(overlay) > 20

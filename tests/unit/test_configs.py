@@ -163,3 +163,15 @@ def test_a_suite_may_bring_its_profile_and_the_user_has_the_last_word():
 def test_the_high_rate_of_short_trainings_is_not_that_of_transformers(name):
     for profile in ("fast", "cpu"):
         assert compose(name, profile=profile)["optim_wrapper"]["optimizer"]["lr"] <= 5e-4
+
+
+@pytest.mark.parametrize("epochs", [0, -3])
+def test_a_training_without_epochs_is_refused_before_it_starts(epochs):
+    with pytest.raises(ConfigError, match=f"train_cfg.max_epochs must be a whole number of at least 1, got {epochs}"):
+        compose(overrides=[("train_cfg.max_epochs", epochs)])
+
+
+def test_a_network_given_as_a_config_says_what_a_config_is(tmp_path):
+    (tmp_path / "net.py").write_text("raise RuntimeError\n")
+    with pytest.raises(ConfigError, match="net.py: RuntimeError: no message; a config holds plain values"):
+        configs.load_method(str(tmp_path / "net.py"))

@@ -79,6 +79,8 @@ def test_a_folder_of_another_layout_and_an_unknown_name_are_refused(tmp_path):
         load_dataset_config(str(tmp_path))
     with pytest.raises(ConfigError, match="unknown dataset 'nuaa-sist'; did you mean nuaa-sirst"):
         load_dataset_config("nuaa-sist")
+    with pytest.raises(ConfigError, match="^no/such/place: no such folder$"):
+        load_dataset_config("no/such/place")
 
 
 def test_an_absent_dataset_says_what_to_do(tmp_path):

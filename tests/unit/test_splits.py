@@ -116,6 +116,8 @@ def test_a_split_is_a_name_a_folder_of_lists_or_one_list(tmp_path):
         split_files(str(folder), offered, tmp_path)
     with pytest.raises(ConfigError, match="unknown split 'offical'; did you mean official"):
         split_files("offical", offered, tmp_path)
+    with pytest.raises(ConfigError, match="--split my/lists: no such file or folder of lists"):
+        split_files("my/lists", offered, tmp_path)
 
 
 def test_natural_order_counts_instead_of_spelling():

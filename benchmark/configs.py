@@ -136,8 +136,10 @@ def merge(*, profile: Mapping[str, Any], method: Mapping[str, Any], dataset: Map
     except (TypeError, ValueError, KeyError, AttributeError) as error:  # MMEngine's, for what is no dict
         raise ConfigError(f"{method['method']['name']}: its config does not fit profile {name}: {error}") from error
     for path in settings or {}:
-        if not _has(resolved.to_dict(), path):
-            raise ConfigError(f"variant of {method['method']['name']}: its config has no {path}")
+        if not _has(content := resolved.to_dict(), path):
+            near = difflib.get_close_matches(path, _paths(content), n=3, cutoff=0.5)
+            raise ConfigError(f"variant of {method['method']['name']}: its config has no {path}"
+                              + (f"; did you mean {' or '.join(near)}?" if near else ""))
     resolved.merge_from_dict(to_plain(settings or {}))
     config = to_plain(resolved.to_dict())
     unused = PROSE_KEYS if method["method"].get("text") else (*PROSE_KEYS, "text")

@@ -194,8 +194,11 @@ def check_suite(suite: Any, source: str) -> dict[str, Any]:
     if isinstance(suite, dict) and {"name", "title", "suites"} == suite.keys() - {"profile"}:
         return suite
     if not isinstance(suite, dict) or not required <= suite.keys() or not suite.keys() <= required | optional:
-        raise ConfigError(f"{source}: a suite is a dict with {', '.join(sorted(required))} and optionally "
-                          f"{', '.join(sorted(optional))}; or with name, title, suites and perhaps profile")
+        keys = suite.keys() if isinstance(suite, dict) else set()
+        found = [f"{what} {', '.join(sorted(map(str, names)))}" for what, names in (
+            ("lacks", required - keys), ("cannot take", keys - required - optional)) if names]
+        raise ConfigError(f"{source}: it {' and '.join(found)}; a suite is a dict with {', '.join(sorted(required))} "
+                          f"and optionally {', '.join(sorted(optional))}; or with name, title, suites, perhaps profile")
     if any(len(pair) != 2 for pair in suite.get("labels", {}).values()):
         raise ConfigError(f"{source}: labels holds (title, type) by method")
     for metric in suite["metrics"]:

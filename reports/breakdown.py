@@ -143,7 +143,7 @@ FIGURES = {
     "speed": (speed_figure, "Speed against accuracy: IoU and milliseconds an image, on the machine that the provenance "
               "names, on a logarithmic axis.", _has_speed),
     "sizes": (size_figure, "Pd by size of the target, in pixels of the original image; a dash where no target "
-              "was counted.", _has_details),
+              "was counted, or nothing was run.", _has_details),
     "errors": (error_figure, "Errors by kind, in 100 targets: up to the line what became of the targets (found with an "
                "IoU of at least 0.5; mis-segmented; split into several detections; merged with a neighbour; missed), "
                "beyond it false detections, cut off at 400.", _has_details),

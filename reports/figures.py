@@ -21,6 +21,8 @@ from reports.panels import KINDS, Scene, legend_below, legend_rows, name_margin,
 from reports.style import apply_style, curve_style, plain
 
 RATE_FLOOR = 1e-7  # where a log axis shows curves that reach a rate of 0
+KEPT_APART = ("sizes", "errors")
+"""Figures of what lies beside a record: these a method lacks for no reason of its own, unlike a training curve."""
 DEFAULT = ("iou", "speed", "roc_target", "roc_pixel", "sizes", "errors", "training")
 
 
@@ -65,12 +67,16 @@ def _draw(name: str, result: SuiteResult, root: Path | None) -> tuple[Figure | N
     if name not in FIGURES:
         raise ConfigError(unknown_name("figure", name, [*FIGURES, *qualitative.FIGURES]))
     draw, caption, wanted = FIGURES[name]
+    finished = {outcome.key.method for outcome in outcomes}
     outcomes = [outcome for outcome in outcomes if wanted(outcome)]
     if not outcomes:
         return None, f"Not drawn: no finished cell has what it needs ({caption.split(':')[0].split('.')[0]}).", "svg"
     used = {outcome.key.method for outcome in outcomes}
     methods = {method["name"]: plain(marked_title(method)) for method in result.suite["methods"]
                if method["name"] in used}
+    lacking = [marked_title(method) for method in result.suite["methods"] if method["name"] in finished - used]
+    if lacking and name in KEPT_APART:
+        caption += f" Not shown, since nothing was kept beside their records: {', '.join(lacking)}."
     shown = [dataset for dataset in result.suite["datasets"]
              if any(outcome.key.dataset == dataset["name"] for outcome in outcomes)]
     return draw(Scene(methods, shown, outcomes, result.suite)), caption, "svg"

@@ -9,6 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 
 from reports.breakdown import MOST_BARS, SIZES, size_figure
+from reports.figures import draw_figures
 from reports.panels import Scene, draw_cells
 from reports.style import apply_style
 
@@ -50,6 +51,15 @@ def test_many_methods_are_rows_of_cells_with_a_dash_where_there_was_no_target(tm
     assert axis.images[0].get_array().shape == (many, len(SIZES)) and not axis.patches
     assert [label.get_text() for label in axis.get_yticklabels()] == [f"Method {number}" for number in range(many)]
     plt.close(figure)
+
+
+def test_a_method_beside_whose_record_nothing_was_kept_is_named_in_the_caption(tmp_path):
+    shown = scene(tmp_path, 2)
+    shown.outcomes[1].folder = tmp_path / "nothing"
+    methods = [{"name": "m0", "title": "Seen"}, {"name": "m1", "title": "Bare", "reconstruction": True}]
+    suite = {"figures": ["sizes"], "methods": methods, "datasets": shown.datasets}
+    (drawn,) = draw_figures(SimpleNamespace(suite=suite, outcomes=shown.outcomes), tmp_path / "figures")
+    assert drawn["file"] and drawn["caption"].endswith("nothing was kept beside their records: Bare†.")
 
 
 def test_numbers_in_cells_stand_out_from_their_shade():

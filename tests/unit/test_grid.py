@@ -72,7 +72,7 @@ def test_a_variant_changes_what_it_names_and_nothing_else():
 
 def test_a_setting_that_the_method_does_not_have_is_refused():
     profile, dataset = configs.load("profiles", "demo"), configs.load("datasets", "synth-sirst")["dataset"]
-    with pytest.raises(ConfigError, match="variant of saist: its config has no model.promts"):
+    with pytest.raises(ConfigError, match="saist: its config has no model.promts; did you mean model.prompts"):
         configs.merge(profile=profile, method=configs.load("methods", "saist"), dataset=dataset, split="generated",
                       seed=0, protocol=None, settings={"model.promts": 1})
 

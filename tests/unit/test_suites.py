@@ -139,7 +139,10 @@ def test_inconsistent_lists_are_refused_before_anything_runs(own):
 def test_a_suite_given_by_path_is_checked(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text('suite = dict(name="mine", title="Mine", metrics=["iou"], methods=["acm"], colour="red")\n')
-    with pytest.raises(ConfigError, match="a suite is a dict with methods, metrics, name, title"):
+    with pytest.raises(ConfigError, match="it cannot take colour; a suite is a dict with methods, metrics, name"):
+        load_suite(str(path))
+    path.write_text('suite = dict(name="mine", metrics=["iou"], methods=["acm"])\n')
+    with pytest.raises(ConfigError, match="it lacks title; a suite is"):
         load_suite(str(path))
     path.write_text('suite = dict(name="mine", title="Mine", metrics=["iou"], methods=["acm"])\n')
     assert load_suite(str(path))["name"] == "mine"

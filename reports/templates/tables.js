@@ -46,9 +46,10 @@ function tableView(part) {
   redraw();
   const notes = part.notes.filter(note => !data.notes.includes(note)).map(note => make("p", {class: "quiet"}, note));
   const footnotes = make("ol", {class: "footnotes"}, ...part.footnotes.map(note => make("li", {}, note)));
-  const suite = data.parts.length > 1 ? make("span", {class: "quiet"}, ` suite ${part.name}`) : null;
-  return [make("h2", {}, part.title, suite), make("p", {class: "quiet"}, part.counted),
-    ...notes, legend, holder, make("p", {class: "caption"}, part.caption), footnotes,
+  // the page's own title and count stand for those of its only suite
+  const head = data.parts.length > 1 ? [make("h2", {}, part.title, make("span", {class: "quiet"}, ` suite ${part.name}`)),
+    make("p", {class: "quiet"}, part.counted)] : [];
+  return [...head, ...notes, legend, holder, make("p", {class: "caption"}, part.caption), footnotes,
     ...part.daggers.map(text => make("p", {class: "quiet"}, text)),
     ...plainTable(["Method", "Dataset", ...part.metrics.map(metric => metric.head)], part.compared.rows, "Against the best of each column",
       part.compared.caption),

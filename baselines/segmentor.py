@@ -48,11 +48,18 @@ class BaselineSegmentor(BaseSegmentor):
         self.autocast = None if autocast is None else getattr(torch, autocast)
 
     def logits(self, inputs: Tensor) -> list[Tensor]:
-        """Every logit map of the network, main one first, each (B, 1, H, W) for normalised inputs (B, C, H, W)."""
+        """Every logit map of the network, main one first, each (B, 1, H, W) for normalised inputs (B, C, H, W).
+
+        Raises ``ValueError`` for a map of another shape.
+        """
         height, width = inputs.shape[-2:]
         with running_in(self.autocast, inputs):
             maps = self.network(self._repeated(self._padded(inputs)))
         maps = list(maps) if isinstance(maps, (list, tuple)) else [maps]
+        for logits in maps:
+            if logits.shape[:2] != (len(inputs), 1) or logits.shape[-2] < height or logits.shape[-1] < width:
+                raise ValueError(f"{type(self.network).__name__} returned {tuple(logits.shape)}, expected logits "
+                                 f"({len(inputs)}, 1, {height}, {width}) for images {tuple(inputs.shape)}")
         return [logits[..., :height, :width] for logits in maps]
 
     def loss(self, inputs: Tensor, data_samples: list[Any]) -> dict[str, Tensor]:

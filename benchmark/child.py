@@ -70,6 +70,8 @@ def one_line(error: BaseException) -> str:
     if reason := disk_reason(error):
         return f"{reason} (--retry-failed)"
     message = " ".join(str(error).split()) or "no message"
+    if isinstance(error, ImportError) and isinstance(error.__context__, ImportError):  # MMEngine's hides the cause
+        message += f": {error.__context__}"
     return message if isinstance(error, BenchError) else f"{type(error).__name__}: {message}"[:500]
 
 

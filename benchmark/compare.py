@@ -119,15 +119,15 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False, prog="compare.py",
         description="Paired bootstrap over test images between a method and others.", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("method", metavar="METHOD")
-    parser.add_argument("others", nargs="+", metavar="OTHER")
-    parser.add_argument("--dataset", required=True, metavar="NAME")
-    parser.add_argument("--split", default="official", metavar="NAME", help="(default: %(default)s)")
-    parser.add_argument("--profile", default="fast", metavar="NAME", help="(default: %(default)s)")
-    parser.add_argument("--seeds", type=numbers, default=[0],
-                        metavar="0,1", help="(default: 0)")
-    parser.add_argument("--metrics", type=names, default=["iou", "niou", "pd", "fa"],
-                        metavar="A,B", help="(default: iou,niou,pd,fa)")
+    parser.add_argument("method", metavar="METHOD", help="a method that was run")
+    parser.add_argument("others", nargs="+", metavar="OTHER", help="methods that it is compared with")
+    parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset of the finished cells")
+    parser.add_argument("--split", default="official", metavar="NAME",
+                        help="their split; 'generated' of the demonstration (default: %(default)s)")
+    parser.add_argument("--profile", default="fast", metavar="NAME", help="their profile (default: %(default)s)")
+    parser.add_argument("--seeds", type=numbers, default=[0], metavar="0,1", help="their seeds (default: 0)")
+    parser.add_argument("--metrics", type=names, default=["iou", "niou", "pd", "fa"], metavar="A,B",
+                        help="what is compared (default: iou,niou,pd,fa)")
     parser.add_argument("--work-dir", type=Path, default=Path("work_dirs"), metavar="DIR",
                         help="where the records are (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="for machines")

@@ -56,6 +56,13 @@ def test_scores_have_the_images_own_size_and_its_own_pixels(registry, shape, cha
         assert torch.allclose(predicted[index].pred_score.data, image[index].sigmoid(), atol=1e-6)
 
 
+def test_a_network_whose_map_is_of_another_shape_is_told_what_was_expected(registry, monkeypatch):
+    model = build(registry)
+    monkeypatch.setattr(model.network, "forward", lambda image: image[:, :1, ::2, ::2])
+    with pytest.raises(ValueError, match=r"Identity3 returned \(2, 1, 16, 16\), expected logits \(2, 1, 32, 32\)"):
+        model.loss(torch.randn(2, 1, 32, 32), [sample((32, 32))] * 2)
+
+
 def test_scores_are_brought_back_to_the_size_at_which_they_are_counted(registry):
     samples = [sample((32, 32), count_shape=(50, 70))]
     predicted = build(registry)(torch.full((1, 1, 32, 32), 2.0), samples, mode="predict")

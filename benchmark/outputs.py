@@ -98,8 +98,8 @@ def detections(score: np.ndarray, mask: np.ndarray) -> list[dict[str, Any]]:
     for index, (box, centroid) in enumerate(zip(components.boxes, components.centroids, strict=True)):
         top, left, bottom, right = (int(edge) for edge in box)
         own = components.crop(index, box)
-        rows.append({"x": round(float(centroid[1]), 3), "y": round(float(centroid[0]), 3), "area": int(components.areas[index]),
-                     "confidence": float(score[top:bottom, left:right][own].max()),
+        rows.append({"x": round(float(centroid[1]), 3), "y": round(float(centroid[0]), 3),
+                     "area": int(components.areas[index]), "confidence": float(score[top:bottom, left:right][own].max()),
                      "left": left, "top": top, "right": right, "bottom": bottom})
     return sorted(rows, key=lambda row: -row["confidence"])
 

@@ -8,14 +8,10 @@ from benchmark.child import one_line
 from benchmark.errors import ConfigError
 
 
-def failed_import() -> BaseException:
-    try:
-        try:
-            import no_such_thing_at_all  # noqa: F401
-        except ImportError:
-            raise ImportError("Failed to import my_net")  # as MMEngine raises it
-    except ImportError as error:
-        return error
+def failed_import() -> ImportError:
+    error = ImportError("Failed to import my_net")
+    error.__context__ = ImportError("No module named 'no_such_thing_at_all'")  # which MMEngine does not name
+    return error
 
 
 @pytest.mark.parametrize(("error", "line"), [

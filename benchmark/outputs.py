@@ -99,7 +99,8 @@ def detections(score: np.ndarray, mask: np.ndarray) -> list[dict[str, Any]]:
         top, left, bottom, right = (int(edge) for edge in box)
         own = components.crop(index, box)
         rows.append({"x": round(float(centroid[1]), 3), "y": round(float(centroid[0]), 3),
-                     "area": int(components.areas[index]), "confidence": float(score[top:bottom, left:right][own].max()),
+                     "area": int(components.areas[index]),
+                     "confidence": float(score[top:bottom, left:right][own].max()),
                      "left": left, "top": top, "right": right, "bottom": bottom})
     return sorted(rows, key=lambda row: -row["confidence"])
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmark.records import Metric, Outcome, Record, Status, SuiteResult
 from reports.metric_styles import FALSE_ALARMS, LEVEL, NOT_RUN, STYLES, format_number
-from reports.origin import AUTHORS, has_random_part, origins, recipe_of
+from reports.origin import AUTHORS, has_random_part, origins, precision_of, recipe_of
 from reports.published import DATASETS
 
 DAGGERS = {"†": "reconstruction: no official code or full text.",
@@ -303,7 +303,7 @@ def _with_trainings(rows: list[Row], result: SuiteResult, footnotes: list[str]) 
                                   f"({record.training.get('selection') or 'selection unknown'})" for record in trained)
             text = f"{' and '.join(weights)} initial weights; {', '.join(spans)}"
             text += f"; {' and '.join(recipes)} recipe" if recipes and "recipe" not in result.suite else ""
-            narrow = sorted({record.config.get("model", {}).get("autocast") or "" for record in trained} - {""})
+            narrow = sorted({precision_of(record) for record in trained} - {""})
             text += f"; in {' and '.join(narrow)}" if narrow else ""
             row = replace(row, notes=(*row.notes, _footnote(footnotes, text)))
         told.append(row)

@@ -248,7 +248,8 @@ def _checked(config: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"the config's {name} must be a dict, got {config.get(name)!r}")
     check_fields(config["method"], METHOD_FIELDS, "method")
     check_fields(config["dataset"], DATASET_FIELDS, "dataset")
-    epochs = config.get("train_cfg", {}).get("max_epochs", 1)
+    training = config.get("train_cfg")
+    epochs = training.get("max_epochs", 1) if isinstance(training, Mapping) else 1
     if not isinstance(epochs, int) or epochs < 1:
         raise ConfigError(f"train_cfg.max_epochs must be a whole number of at least 1, got {epochs!r}")
     if not isinstance(config["evaluation"].get("threshold"), (int, float)):

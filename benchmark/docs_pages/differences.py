@@ -12,10 +12,11 @@ from decimal import Decimal
 
 from benchmark import configs
 from benchmark.docs_pages.markdown import render, table
-from benchmark.docs_pages.measured import Run
+from benchmark.docs_pages.measured import Run, metric_column
 from benchmark.docs_pages.sources import method, originals, printed
 from reports.differences import CAUSES, METRICS, NAMES, causes_of
-from reports.metric_styles import NOT_RUN, STYLES, metric_head
+from reports.metric_styles import NOT_RUN, STYLES
+from reports.origin import marked_title
 from reports.published import DATASETS
 
 SUITE = "table1"
@@ -42,7 +43,7 @@ def differences_page(runs: Sequence[Run]) -> str:
 
 def published_table(row: str) -> str:
     """The paper's figures of one row of Table 1, as printed."""
-    heads = [f"{metric_head(metric)} ({STYLES[metric].unit})" for metric in METRICS]
+    heads = [metric_column(metric) for metric in METRICS]
     return table(("set", *heads), [(DATASETS[dataset], *(figures[metric] for metric in METRICS))
                                    for dataset, figures in printed()[SUITE][row].items()], "lrrr")
 
@@ -103,5 +104,4 @@ def _hundredths(fraction: str) -> str:
 
 
 def _title(name: str) -> str:
-    own = method(name)
-    return own["title"] + "†" * bool(own["reconstruction"])
+    return marked_title(method(name))

@@ -99,7 +99,8 @@ def read_runs(folder: Path = FOLDER) -> list[Run]:
 
 def result_table(runs: Iterable[Run]) -> str:
     """Figures of the runs with what each was trained on, as Markdown."""
-    return table(("method", "records", "set, split", "profile", *(_unit(metric) for metric in METRICS), "training"),
+    heads = [metric_column(metric) for metric in METRICS]
+    return table(("method", "records", "set, split", "profile", *heads, "training"),
                  [(run.marked, run.folder, f"{run.dataset_title}, {run.records[0].key.split}",
                    run.records[0].key.profile, *(run.value(metric) for metric in METRICS), training(run.records))
                   for run in runs], "llllrrrrl")
@@ -122,7 +123,7 @@ def training(records: Sequence[Record]) -> str:
     sizes = _listed("×".join(map(str, record.config["view"]["size"])) for record in trained)
     seconds = [record.cost.get("train_seconds") for record in trained]
     minutes = f", {sum(seconds) / len(seconds) / 60:.0f} min" if all(seconds) else ""
-    precision = "".join(f", {name}" for name in {precision_of(record) for record in trained} if name)
+    precision = "".join(f", {name}" for name in sorted({precision_of(record) for record in trained}) if name)
     return (f"{epochs} epochs at {sizes}{minutes}{precision}, {_listed(recipe_of(record) for record in trained)} "
             f"recipe, {_listed(record.training.get('selection') for record in trained)} epoch")
 
@@ -131,7 +132,8 @@ def _listed(values: Iterable[object]) -> str:
     return " and ".join(str(value) for value in Counter(values))
 
 
-def _unit(metric: str) -> str:
+def metric_column(metric: str) -> str:
+    """Head of a metric's column: its name, its direction and its unit."""
     return f"{metric_head(metric)} ({STYLES[metric].unit})"
 
 

@@ -15,6 +15,7 @@ from benchmark.docs_pages.readme import filled, readme_tables
 from benchmark.docs_pages.sources import inside, method
 from benchmark.docs_pages.speed import speed_page
 from benchmark.docs_pages.suites import suite_pages
+from reports.origin import marked_title
 
 FOLDERS = ("commands", "methods", "suites", "datasets")
 """Hold nothing but pages that are made; what else lies in them is stale."""
@@ -70,7 +71,7 @@ def _methods(pages: Mapping[str, tuple[str, str]]) -> str:
     rows = []
     for file, (_, about) in pages.items():
         own = method(_name(file))
-        rows.append((f"[{_name(file)}]({file})", own["title"] + "†" * bool(own["reconstruction"]), own["type"],
+        rows.append((f"[{_name(file)}]({file})", marked_title(own), own["type"],
                      own["year"], methods.parameters(_name(file)), about))
     return table(("method", "title", "kind", "year", "parameters", "about"), rows, "lllrrl")
 

@@ -9,11 +9,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from benchmark.docs_pages.markdown import table
-from benchmark.docs_pages.measured import METRICS, Run, training
+from benchmark.docs_pages.measured import METRICS, Run, metric_column, training
 from benchmark.docs_pages.sources import printed
 from benchmark.docs_pages.speed import cost_table, read
 from benchmark.errors import DataError
-from reports.metric_styles import STYLES, metric_head
 from reports.published import DATASETS
 
 SUITE, FIRST, ABLATED = "table1", "nuaa-sirst", "saist_t"
@@ -50,7 +49,6 @@ def filled(text: str, tables: Mapping[str, str]) -> str:
 
 
 def _results(runs: Sequence[Run]) -> str:
-    heads = [f"{metric_head(metric)} ({STYLES[metric].unit})" for metric in METRICS]
-    return table(("method", "set", *heads, "training"),
+    return table(("method", "set", *(metric_column(metric) for metric in METRICS), "training"),
                  [(run.marked, run.dataset_title, *(run.value(metric) for metric in METRICS),
                    training(run.records)) for run in runs], "llrrrrl")

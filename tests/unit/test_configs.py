@@ -171,6 +171,10 @@ def test_a_training_without_epochs_is_refused_before_it_starts(epochs):
         compose(overrides=[("train_cfg.max_epochs", epochs)])
 
 
+def test_a_config_of_ones_own_that_takes_a_section_away_is_no_crash():
+    assert configs.compose(merge() | {"train_cfg": None}, ())["train_cfg"] is None
+
+
 def test_a_network_given_as_a_config_says_what_a_config_is(tmp_path):
     (tmp_path / "net.py").write_text("raise RuntimeError\n")
     with pytest.raises(ConfigError, match="net.py: RuntimeError: no message; a config holds plain values"):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from benchmark import configs
 from benchmark.cli import EXIT_DONE, EXIT_INCOMPLETE, run_main
-from benchmark.errors import ConfigError
+from benchmark.errors import ConfigError, DataError
 
 EPILOG = """examples:
   python benchmark/predict.py --method top_hat images/ --out found/
@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("give at least one image, folder or video")
     if arguments.explain and len(arguments.paths) != 1:
         raise ConfigError(f"--explain looks at one image, got {len(arguments.paths)}")
+    if arguments.paths and not any(path.exists() for path in arguments.paths):  # before the seconds that a start takes
+        raise DataError(f"{arguments.paths[0]}: no such file or folder")
     from benchmark.engine.detector import Detector, find_source
 
     source = find_source(arguments.method, arguments.weights, arguments.work_dir, dataset=arguments.dataset,

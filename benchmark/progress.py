@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from benchmark.records import Outcome, Status
+from benchmark.records import CellKey, Outcome, Status
 from benchmark.suites import Cell
 
 PLAIN_INTERVAL_SECONDS = 15.0
 
 
 class Display:
-    """Listener of ``schedule.run``: ``with Display(...) as display: run(..., display.hear)``."""
+    """Listener of ``schedule.run``: ``with Display(...) as display: run(..., display.hear)``.
 
-    def __init__(self, cells: Sequence[Cell], stream: TextIO, *, quiet: bool, verbose: bool) -> None:
-        self.numbers = {cell.key: index for index, cell in enumerate(cells, start=1)}
+    Args:
+        cells: What will run.
+        labels: What each is called (``suites.cell_labels``).
+        stream: Where it is written.
+        quiet: Show nothing.
+        verbose: Without a terminal, print every event instead of one in ``PLAIN_INTERVAL_SECONDS``.
+    """
+
+    def __init__(self, cells: Sequence[Cell], labels: Mapping[CellKey, str], stream: TextIO, *, quiet: bool,
+                 verbose: bool) -> None:
+        self.labels = {cell.key: f"[{index}/{len(cells)}] {labels[cell.key]}"
+                       for index, cell in enumerate(cells, start=1)}
         self.quiet, self.verbose = quiet, verbose
         self.console = Console(file=stream, highlight=False, soft_wrap=True)
         self.live = self.console.is_terminal and not quiet and bool(cells)
@@ -45,23 +55,23 @@ class Display:
         """Show one event of one cell."""
         kind = event["kind"]
         if kind == "started" and self.live:
-            self.tasks[cell.key] = self.bars.add_task(self._label(cell), total=None, detail="starting")
+            self.tasks[cell.key] = self.bars.add_task(self.labels[cell.key], total=None, detail="starting")
         elif kind == "progress":
             self._progress(cell, event)
         elif kind == "note" and not self.quiet:
-            self._print(f"{self._label(cell)}  {event['text']}")
+            self._print(f"{self.labels[cell.key]}  {event['text']}")
         elif kind in ("lost", Status.DONE.value, Status.FAILED.value):
             if cell.key in self.tasks:
                 self.bars.remove_task(self.tasks.pop(cell.key))
             if self.quiet:
                 return
             if kind == "lost":
-                self._print(f"{self._label(cell)}  {event['error']}; goes on elsewhere from its last checkpoint")
+                self._print(f"{self.labels[cell.key]}  {event['error']}; goes on elsewhere from its last checkpoint")
             else:
-                self._print(f"{self._label(cell)}  {describe(event['outcome'])}  {duration(event['seconds'])}")
+                self._print(f"{self.labels[cell.key]}  {describe(event['outcome'])}  {duration(event['seconds'])}")
 
     def _progress(self, cell: Cell, event: dict[str, Any]) -> None:
-        detail = f"{event['stage']}  {event['unit']} {event['done']:.4g}/{event['total']}"
+        detail = f"{event['stage']}  {event['unit']} {_count(event['done'])}/{event['total']}"
         if "loss" in event:
             detail += f"  loss {event['loss']:.3f}"
         if self.live:
@@ -78,10 +88,7 @@ class Display:
         self.last_line[cell.key] = now
         done_now = event["done"] - first
         left = (event["total"] - event["done"]) * (now - since) / done_now if done_now > 0 else None
-        self._print(f"{self._label(cell)}  {detail}" + ("" if left is None else f"  eta {duration(left)}"))
-
-    def _label(self, cell: Cell) -> str:
-        return f"[{self.numbers[cell.key]}/{len(self.numbers)}] {cell.key}"
+        self._print(f"{self.labels[cell.key]}  {detail}" + ("" if left is None else f"  eta {duration(left)}"))
 
     def _print(self, line: str) -> None:
         self.console.print(line, markup=False)
@@ -105,6 +112,10 @@ def tally(outcomes: Sequence[Outcome]) -> str:
     """``'26 done, 1 failed, 12 pending'``: the statuses that occur, in their fixed order."""
     counts = Counter(outcome.status for outcome in outcomes)
     return ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status]) or "no cells"
+
+
+def _count(done: float) -> str:
+    return f"{done:.1f}" if isinstance(done, float) else str(done)
 
 
 def duration(seconds: float) -> str:

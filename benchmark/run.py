@@ -30,7 +30,7 @@ from benchmark.datasets.catalog import data_root, known_datasets, load_dataset_c
 from benchmark.errors import ConfigError, unknown_name
 from benchmark.grid import PROTOCOLS
 from benchmark.records import RecordStore, Status
-from benchmark.suites import Cell, Plan, Selection, expand_all, load_suite, members
+from benchmark.suites import Cell, Plan, Selection, cell_labels, expand_all, load_suite, members
 
 EPILOG = """examples:
   python benchmark/run.py --suite table1
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         placement.check(todo, arguments.device, arguments.gpus_per_cell, here=arguments.executor == "local")
     with _tracker(suite["name"], plans, outcomes, todo, store, arguments) as tracker:
         if todo and not arguments.collect:
-            outcomes |= _run(todo, store, arguments, tracker)
+            outcomes |= _run(todo, cell_labels(plans), store, arguments, tracker)
         if not arguments.collect:
             _find_leaks(plans, store)
         return _report(suite, plans, outcomes, store, tracker, arguments.quiet, started)
@@ -182,7 +182,7 @@ def _tracker(name: str, plans: list[Plan], outcomes: dict, todo: list[Cell], sto
     return tracker
 
 
-def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
+def _run(todo: list[Cell], labels: dict, store: RecordStore, arguments: argparse.Namespace,
          tracker: tracking.Tracker | None) -> dict:
     from benchmark import schedule, schedule_ray
     from benchmark.progress import Display
@@ -200,7 +200,7 @@ def _run(todo: list[Cell], store: RecordStore, arguments: argparse.Namespace,
         for cell in todo:
             with locked(store.folder(cell.key)):  # another run may be at it
                 store.discard_work(cell.key)
-    with Display(todo, sys.stdout, quiet=arguments.quiet, verbose=arguments.verbose) as display:
+    with Display(todo, labels, sys.stdout, quiet=arguments.quiet, verbose=arguments.verbose) as display:
 
         def hear(cell: Cell, event: dict) -> None:
             display.hear(cell, event)
@@ -263,12 +263,14 @@ def _print_cells(name: str, plans: list[Plan], cells: list[Cell], outcomes: dict
     by_key = {cell.key: cell for cell in cells}
     running = {cell.key for cell in todo}
     found = {outcome.key: outcome for plan in plans for outcome in plan.skipped} | outcomes
-    ordered = [found[key] for key in dict.fromkeys(place.cell for plan in plans for place in plan.places)]
+    labels = cell_labels(plans)
+    ordered = [found[key] for key in labels]
+    width = max((len(label) for label in labels.values()), default=0)
     for outcome in ordered:
         if dry_run and outcome.key not in running:
             continue
         cell = by_key.get(outcome.key)
-        print(f"{cell.id if cell else '-' * 16}  {str(outcome.key):40}  {describe(outcome)}")
+        print(f"{cell.id if cell else '-' * 16}  {labels[outcome.key]:{width}}  {describe(outcome)}")
         if verbose and cell:
             print(json.dumps(cell.config, indent=2, ensure_ascii=False))
     verb = f"{len(todo)} would run" if dry_run else tally(ordered)

@@ -96,6 +96,15 @@ class Plan:
         return [found[place.cell].shown_as(place.shown) for place in self.places if place.cell in found]
 
 
+def cell_labels(plans: Sequence[Plan]) -> dict[CellKey, str]:
+    """What a command calls each cell: its key, and behind a variant's hash the first row that shows it."""
+    shown: dict[CellKey, CellKey] = {}
+    for place in (place for plan in plans for place in plan.places):
+        shown.setdefault(place.cell, place.shown)
+    return {cell: str(cell) if cell.method == row.method or "+" not in cell.method else
+            str(replace(cell, method=f"{cell.method} ({row.method})")) for cell, row in shown.items()}
+
+
 def identity(content: Any) -> str:
     """16 hex digits over JSON content, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()[:16]

@@ -74,9 +74,10 @@ def test_two_inputs_of_one_name_do_not_overwrite_each_other(inputs, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["--method", "top_hatt", "x.png"], "unknown method 'top_hatt'; did you mean top_hat"),
-    (["--method", "acm", "x.png"], "no trained acm under"),
-    (["--method", "acm", "--weights", "none.pth", "x.png"], "--weights none.pth: no such file"),
+    (["--method", "top_hatt", "{image}"], "unknown method 'top_hatt'; did you mean top_hat"),
+    (["--method", "acm", "{image}"], "no trained acm under"),
+    (["--method", "acm", "--weights", "none.pth", "{image}"], "--weights none.pth: no such file"),
+    (["--method", "top_hat", "x.png", "y"], "x.png: no such file or folder"),
     (["--method", "top_hat"], "give at least one image, folder or video"),
     (["--method", "top_hat", "--explain", "a.png", "x.png", "y.png"], "--explain looks at one image, got 2"),
     (["--method", "top_hat", "--explain", "a.png", "{image}"], "top_hat has nothing to explain"),
@@ -164,7 +165,9 @@ def test_a_mistyped_path_costs_no_result_of_an_earlier_call(inputs, tmp_path, ca
     out = tmp_path / "out"
     assert predict("--method", "top_hat", inputs / "a.png", "--out", out) == 0
     before = (out / "detections.csv").read_text()
-    assert predict("--method", "top_hat", tmp_path / "no.png", "--out", out) == 1
+    assert predict("--method", "top_hat", tmp_path / "no.png", "--out", out) == 2
+    capsys.readouterr()
+    assert predict("--method", "top_hat", inputs / "broken.png", "--out", out) == 1
     assert "0 images, 0 detections, 1 not read · nothing written" in capsys.readouterr().out
     assert (out / "detections.csv").read_text() == before and before.count("\n") == 2
 

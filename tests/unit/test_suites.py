@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmark.errors import ConfigError, DataError
 from benchmark.records import CellKey, Outcome, Status
-from benchmark.suites import Selection, expand, load_suite
+from benchmark.suites import Selection, cell_labels, expand, load_suite
 
 
 def make_set(folder: Path, count: int = 40) -> Path:
@@ -153,3 +153,13 @@ def test_the_protocols_offered_are_the_protocols_there_are():
     from benchmark.run import PROTOCOLS as OFFERED
 
     assert list(OFFERED) == list(PROTOCOLS)
+
+
+def test_a_variant_is_called_by_its_row_beside_its_hash(own):
+    found = plan(own, methods=None)
+    assert set(cell_labels([found]).values()) == {str(cell.key) for cell in found.cells + found.skipped}
+    ablation = expand(load_suite("measured_ablations"), Selection(profile="demo", data_root=own.parent))
+    labels = cell_labels([ablation])
+    assert list(labels) == [cell.key for cell in ablation.cells]
+    assert labels[ablation.cells[2].key] == f"{ablation.cells[2].key.method} (clip) / synth-sirst / seed 0"
+    assert labels[ablation.cells[0].key] == "saist_t / synth-sirst / seed 0"

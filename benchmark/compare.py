@@ -33,8 +33,8 @@ UNITS = {"iou": (100.0, "points of IoU"), "niou": (100.0, "points of nIoU"), "pd
          "fa": (1.0, "false-alarm pixels a million")}
 
 EPILOG = """example:
-  python benchmark/compare.py saist_captions saist_template saist_shuffled --dataset nuaa-sirst --profile fast \\
-      --seeds 0,1,2
+  python benchmark/compare.py saist_captions saist_template saist_shuffled --dataset nuaa-sirst --seeds 0,1,2
+      are captions better than one sentence for all images? variants are named as run.py --list does (acm+8ac72e23)
 """
 
 
@@ -45,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if metric not in RATIOS:
             raise ConfigError(unknown_name("metric", metric, RATIOS))
     store = RecordStore(arguments.work_dir, writable=False)
-    runs = {name: _runs(store, name, arguments) for name in (arguments.method, *arguments.others)}
+    methods = (arguments.method, *arguments.others)
+    split, profile = _shared_settings(store, methods, arguments)
+    runs = {name: [_counts(store, CellKey(name, arguments.dataset, split, profile, seed)) for seed in arguments.seeds]
+            for name in methods}
     _check_same_images([run for own in runs.values() for run in own])
     tables = {name: over_seeds(own) for name, own in runs.items()}
     rows = compare(tables, arguments.method, arguments.metrics)
@@ -53,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(json.dumps(rows, indent=1))
     else:
         seeds = f"{len(arguments.seeds)} seed{'s' if len(arguments.seeds) > 1 else ''}"
-        print(f"{arguments.method} on {arguments.dataset} ({arguments.split}, {arguments.profile}), {seeds}, "
+        print(f"{arguments.method} on {arguments.dataset} ({split}, {profile}), {seeds}, "
               f"{len(tables[arguments.method])} test images; p by paired bootstrap, corrected after Holm")
         print("\n".join(sentence(row) for row in rows))
     return EXIT_DONE
@@ -103,15 +106,41 @@ def sentence(row: dict[str, Any]) -> str:
             f"{unit}, p = {row['p_holm']:.3f}: {verdict}")
 
 
-def _runs(store: RecordStore, method: str, arguments: argparse.Namespace) -> list[list[ImageCounts]]:
-    runs = []
-    for seed in arguments.seeds:
-        key = CellKey(method, arguments.dataset, arguments.split, arguments.profile, seed)
-        counts = read_count_file(store.folder(key) / PER_IMAGE_FILE) if store.get(key) is not None else []
-        if not counts:
-            raise ConfigError(f"{store.folder(key)}: no finished cell; run it first")
-        runs.append(counts)
-    return runs
+def _shared_settings(store: RecordStore, methods: Sequence[str], arguments: argparse.Namespace) -> tuple[str, str]:
+    """Split and profile in which every method has finished cells for all seeds: the ones asked for, else the only ones.
+
+    Raises:
+        ConfigError: Where there are none, or several to choose from.
+    """
+    asked = {"dataset": arguments.dataset} | {name: value for name in ("split", "profile")
+                                              if (value := getattr(arguments, name)) is not None}
+    keys = [key for key in store.recorded() if all(getattr(key, name) == value for name, value in asked.items())]
+    found: dict[str, set[tuple[str, str]]] = {}
+    for method in methods:
+        seeds: dict[tuple[str, str], set[int]] = {}
+        for key in keys:
+            if key.method == method:
+                seeds.setdefault((key.split, key.profile), set()).add(key.seed)
+        found[method] = {pair for pair, own in seeds.items() if own >= set(arguments.seeds)}
+        if not found[method]:
+            where = ", ".join(f"{name} {value}" for name, value in asked.items())
+            raise ConfigError(f"{store.root}: no finished cell of {method} with {where}, seeds "
+                              f"{','.join(map(str, arguments.seeds))}; there are "
+                              f"{', '.join(sorted({key.method for key in keys})) or 'none of any method'}")
+    shared = sorted(set.intersection(*found.values()))
+    if len(shared) == 1:
+        return shared[0]
+    if shared:
+        raise ConfigError("more than one split or profile to choose from, use --split and --profile: "
+                          + "; ".join(f"{split}, {profile}" for split, profile in shared))
+    raise ConfigError(f"no split and profile in which all of {', '.join(methods)} were run with these seeds")
+
+
+def _counts(store: RecordStore, key: CellKey) -> list[ImageCounts]:
+    counts = read_count_file(store.folder(key) / PER_IMAGE_FILE) if store.get(key) is not None else []
+    if not counts:
+        raise ConfigError(f"{store.folder(key)}: no counts of single images beside the record; run it again")
+    return counts
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,9 +151,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("method", metavar="METHOD", help="a method that was run")
     parser.add_argument("others", nargs="+", metavar="OTHER", help="methods that it is compared with")
     parser.add_argument("--dataset", required=True, metavar="NAME", help="dataset of the finished cells")
-    parser.add_argument("--split", default="official", metavar="NAME",
-                        help="their split; 'generated' of the demonstration (default: %(default)s)")
-    parser.add_argument("--profile", default="fast", metavar="NAME", help="their profile (default: %(default)s)")
+    parser.add_argument("--split", metavar="NAME", help="their split (default: the only one there is)")
+    parser.add_argument("--profile", metavar="NAME", help="their profile (default: the only one there is)")
     parser.add_argument("--seeds", type=numbers, default=[0], metavar="0,1", help="their seeds (default: 0)")
     parser.add_argument("--metrics", type=names, default=["iou", "niou", "pd", "fa"], metavar="A,B",
                         help="what is compared (default: iou,niou,pd,fa)")

@@ -21,6 +21,9 @@ from reports.panels import KINDS, Scene, legend_below, legend_rows, name_margin,
 from reports.style import apply_style, curve_style, plain
 
 RATE_FLOOR = 1e-7  # where a log axis shows curves that reach a rate of 0
+START = {"marker": "o", "markersize": 2.5, "markevery": [-1]}
+"""A curve's point of the highest threshold wears a dot: there is nothing to its left."""
+STARTS = "A dot is the highest threshold that marks anything."
 KEPT_APART = ("sizes", "errors")
 """Figures of what lies beside a record: these a method lacks for no reason of its own, unlike a training curve."""
 DEFAULT = ("iou", "speed", "roc_target", "roc_pixel", "sizes", "errors", "training")
@@ -119,10 +122,9 @@ def _draw_target_roc(axis: Axes, scene: Scene, dataset: str) -> None:
     for name, records in scene.of(dataset).items():
         label = _label(scene.methods[name], records, "target_auc")
         for record in records:
-            points = [(max(fa, RATE_FLOOR), pd) for fa, pd in zip(record.roc["fa"], record.roc["pd"], strict=True)
-                      if fa is not None and pd is not None]
+            points = _on_log_axis(record.roc["fa"], record.roc["pd"])
             if points:
-                axis.plot(*zip(*points, strict=True), label=label, **scene.style(name))
+                axis.plot(*zip(*points, strict=True), label=label, **scene.style(name), **START)
                 label = None
     _rate_axis(axis, "Fa (fraction of pixels)", "Pd")
 
@@ -131,13 +133,22 @@ def _draw_pixel_roc(axis: Axes, scene: Scene, dataset: str) -> None:
     for name, records in scene.of(dataset).items():
         label = _label(scene.methods[name], records, "pixel_auc")
         for record in records:
-            points = [(max(fpr, RATE_FLOOR), tpr) for fpr, tpr in zip(record.roc["fpr"], record.roc["tpr"], strict=True)
-                      if fpr is not None and tpr is not None]
+            points = _on_log_axis(record.roc["fpr"], record.roc["tpr"])
             if points:
-                path = [(1.0, 1.0), *points]  # thresholds ascend: from everything to nothing
-                axis.plot(*zip(*path, strict=True), label=label, **scene.style(name))
+                path = [(1.0, 1.0), *points]
+                axis.plot(*zip(*path, strict=True), label=label, **scene.style(name), **START)
                 label = None
     _rate_axis(axis, "False positive rate", "True positive rate")
+
+
+def _on_log_axis(rates: Sequence[float | None], hits: Sequence[float | None]) -> list[tuple[float, float]]:
+    """Points in order of ascending thresholds, without those that mark nothing.
+
+    A line to where nothing is marked would cross decades in which no threshold was measured: scores that saturate leave
+    a network with no point of a low rate.
+    """
+    return [(max(rate, RATE_FLOOR), hit) for rate, hit in zip(rates, hits, strict=True)
+            if rate is not None and hit is not None and (rate > 0 or hit > 0)]
 
 
 def _rate_axis(axis: Axes, horizontal: str, vertical: str) -> None:
@@ -185,9 +196,10 @@ FIGURES: dict[str, tuple[Callable[[Scene], Figure], str, Callable[[Outcome], boo
             lambda outcome: "iou" in outcome.record.metrics),
     "roc_target": (_roc_figure(_draw_target_roc), "Target ROC: Pd against Fa on a logarithmic axis, with the area "
                    "under the curve (over the linear axis). The curves are not monotone, since a component that grows "
-                   "can leave its target; they are neither sorted nor clipped.", _has_roc),
+                   "can leave its target; they are neither sorted nor clipped. "
+                   f"{STARTS}", _has_roc),
     "roc_pixel": (_roc_figure(_draw_pixel_roc), "Pixel ROC: true positive rate against false positive rate on a "
-                  "logarithmic axis, with the area under the curve (over the linear axis).", _has_roc),
+                  f"logarithmic axis, with the area under the curve (over the linear axis). {STARTS}", _has_roc),
     "training": (_training_figure, "Training loss by epoch, and validation IoU where a validation list exists.",
                  lambda outcome: bool((outcome.record.training or {}).get("curve"))),
 } | breakdown.FIGURES | conditions.FIGURES

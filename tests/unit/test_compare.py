@@ -66,5 +66,28 @@ def test_the_command_says_plainly_who_is_better(tmp_path, capsys):
     assert out.count("no difference beyond chance") == 5
     assert run_main(compare.main, [*command, "--json", "--metrics", "iou"]) == 0
     assert [row["against"] for row in json.loads(capsys.readouterr().out)] == ["same", "poor"]
-    assert run_main(compare.main, [*command, "--seeds", "7"]) == 2
-    assert "good__toy__official__fast__s7: no finished cell" in capsys.readouterr().err
+
+
+def test_split_and_profile_are_found_where_there_is_one_choice_and_asked_for_where_not(tmp_path, capsys):
+    store = RecordStore(tmp_path)
+    for method, split, profile in (("a", "official", "cpu"), ("b", "official", "cpu"), ("b", "paper", "cpu"),
+                                   ("c", "paper", "cpu")):
+        record = Record(id="x", key=CellKey(method, "toy", split, profile, 0), config={}, metrics={"iou": Metric(0.5)})
+        store.put(record, [image(index, 9).to_dict() for index in range(4)])
+
+    def said(*arguments: str) -> tuple[int, str]:
+        code = run_main(compare.main, [*arguments, "--dataset", "toy", "--work-dir", str(tmp_path)])
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    code, text = said("a", "b")
+    assert code == 0 and "a on toy (official, cpu)" in text
+    for arguments, message in [
+        (("a", "b", "--seeds", "7"), "no finished cell of a with dataset toy, seeds 7; there are a, b, c"),
+        (("a", "b", "--profile", "fast"), "no finished cell of a with dataset toy, profile fast, seeds 0; there are"),
+        (("a", "c"), "no split and profile in which all of a, c were run"),
+        (("b", "b"), "use --split and --profile: official, cpu; paper, cpu"),
+    ]:
+        code, text = said(*arguments)
+        assert code == 2 and message in text and text.count("\n") == 1
+    assert said("b", "c", "--split", "paper")[0] == 0

@@ -11,6 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from benchmark.records import CellKey, Metric, Outcome, Record, Status, SuiteResult
+from reports import figures
 from reports.build import build_report
 from reports.formats import to_csv, to_json, to_latex, to_markdown
 from reports.metric_styles import NOT_RUN
@@ -201,6 +202,19 @@ def test_every_number_of_the_csv_stands_in_the_pdf_and_two_builds_are_equal_byte
         assert row["text"] in text
     assert "0123456789abcdef" in text and "ffffffffffffffff" in text and "385,637" in text  # where it comes from, cost
     assert "<script>" in text and "80.82" in text  # shown as text, not run; published apart
+
+
+def test_no_line_leads_where_no_threshold_was_measured(monkeypatch, tmp_path):
+    saturated = record()
+    saturated.roc.update(thresholds=[0.0, 0.5, 1.0], fa=[2e-3, 1e-5, 0.0], pd=[0.9, 0.8, 0.0],
+                         fpr=[0.3, 0.0, 0.0], tpr=[0.9, 0.6, 0.0])
+    drawn = {}
+    monkeypatch.setattr(figures, "save", lambda figure, folder, name: drawn.update({name: figure}))
+    figures.draw_figures(result([Outcome(saturated.key, Status.DONE, record=saturated)]), tmp_path)
+    for name, points in (("roc_target", [(2e-3, 0.9), (1e-5, 0.8)]),
+                         ("roc_pixel", [(1.0, 1.0), (0.3, 0.9), (figures.RATE_FLOOR, 0.6)])):
+        (line,) = drawn[name].axes[0].lines
+        assert [tuple(point) for point in line.get_xydata()] == points
 
 
 def test_nothing_done_still_makes_a_report(tmp_path):

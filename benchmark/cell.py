@@ -46,8 +46,7 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record |
     limits = describe_limits()
     require_unchanged(cell.config, Path(cell.data_root), cell.data_fingerprint)  # since it was planned, maybe long ago
     source = open_test(cell.config, Path(cell.data_root))
-    # Other tests of the same training are shown by none of the pictures.
-    shown = gallery(source.ids("test"), cell.keep) if cell.is_home else []
+    shown = gallery(source.ids("test"), cell.keep)
     keeper = Keeper(folder, cell.config["evaluation"]["threshold"], shown)
     recounted = _recount(cell, store, source) if not cell.is_home else None
     if recounted is not None:
@@ -56,7 +55,8 @@ def run_cell(cell: Cell, store_root: Path, send: Send, command: str) -> Record |
         evaluation, cost, training = _run(cell, folder, home, limits["device"], send, keeper)
     if not is_main_process():
         return None
-    samples = [source.read(name) for name in shown]
+    # Figures and the gallery show no other tests of the same training.
+    samples = [source.read(name) for name in shown] if cell.is_home else []
     # Everything is read, nothing is kept yet under the fingerprint.
     require_unchanged(cell.config, Path(cell.data_root), cell.data_fingerprint)
     if recounted is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,10 @@ class Keeper:
         self.images: list[tuple[str, tuple[int, int], np.ndarray, dict[str, Any]]] = []
         """Id, shape, packed prediction and details of each image, in the order in which they came."""
 
+    def clear(self) -> None:
+        """Forget the maps of an earlier test, which may be of other images. Once, before any image is added."""
+        shutil.rmtree(self.folder / MAPS_FOLDER, ignore_errors=True)
+
     def add(self, image_id: str, score: np.ndarray, mask: np.ndarray) -> None:
         """Keep one image: score (H, W) float in [0, 1], mask (H, W) bool."""
         prediction = score > float_at_most(self.threshold, score.dtype)
@@ -88,6 +93,12 @@ def keep_images(store_root: Path, fingerprint: str, samples: Iterable[Any]) -> N
             grey = sample.image if sample.image.dtype == np.uint8 else (sample.image // 257).astype(np.uint8)
             write_png(folder / f"{sample.id}.png", grey)
             write_png(folder / f"{sample.id}.mask.png", sample.mask.astype(np.uint8) * 255)
+
+
+def read_map(path: Path) -> np.ndarray:
+    """A kept score map as (H, W) float in [0, 1], above the threshold exactly where the score was."""
+    with Image.open(path, formats=("PNG",)) as image:
+        return np.asarray(image, np.float64) / 255
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

@@ -207,6 +207,11 @@ class SuiteResult:
                      for record in reversed(found)}.values())[::-1]
 
 
+def map_files(folder: Path) -> dict[str, Path]:
+    """Score maps that a cell keeps in its folder: image id → 8-bit PNG, in order of id."""
+    return {path.stem: path for path in sorted((folder / MAPS_FOLDER).glob("*.png")) if not path.suffixes[:-1]}
+
+
 class RecordStore:
     """Cells on disk: ``<root>/cells/<slot>/record.json`` and its neighbours.
 

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy import ndimage
 
 from benchmark.errors import DataError
-from benchmark.records import IMAGES_FOLDER, MAPS_FOLDER, Outcome, SuiteResult
+from benchmark.records import IMAGES_FOLDER, Outcome, SuiteResult, map_files
 from reports.origin import marked_title
 from reports.style import plain
 
@@ -107,9 +107,8 @@ def _pictures(dataset: str, outcomes: list[Outcome], root: Path | None) -> list[
     for outcome in outcomes:
         data = outcome.record.provenance.get("data", {})
         fingerprints.add(data.get("tested", data.get("fingerprint", "")))
-        for path in sorted((Path(outcome.folder) / MAPS_FOLDER).glob("*.png")):
-            if not path.suffixes[:-1]:
-                maps.setdefault(path.stem, {}).setdefault(outcome.key.method, path)
+        for name, path in map_files(Path(outcome.folder)).items():
+            maps.setdefault(name, {}).setdefault(outcome.key.method, path)
     found = []
     for name, paths in maps.items():
         copies = [Path(root) / IMAGES_FOLDER / fingerprint for fingerprint in sorted(fingerprints)] if root else []

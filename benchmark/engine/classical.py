@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 from benchmark.arrays import read_arrays, write_arrays
 from benchmark.datasets.catalog import open_test
 from benchmark.engine import memory
-from benchmark.engine.pictures import Pictures
 from benchmark.keeping import Keeper
 from benchmark.metrics.evaluation import Evaluation
 from benchmark.suites import Cell
@@ -39,14 +38,12 @@ def evaluate(cell: Cell, folder: Path, send: Callable[[dict[str, Any]], None],
     scores = folder / f"scores-{cell.training_id}"
     scores.mkdir(parents=True, exist_ok=True)
     ids, milliseconds = source.ids("test"), []
-    pictures = Pictures(cell, folder, ids)
-    pictures.clear()
+    keeper.clear()
     with threadpool_limits(1):
         for done, sample_id in enumerate(ids, start=1):
             sample = source.read(sample_id)
             score, spent = _kept_or_computed(method, sample.image, scores / f"{sample_id}.npz")
             evaluation.add(sample_id, score, sample.mask)
-            pictures.offer(sample_id, score)
             keeper.add(sample_id, score, sample.mask)
             milliseconds.append(spent)
             send({"kind": "progress", "stage": "test", "done": done, "total": len(ids), "unit": "image"})

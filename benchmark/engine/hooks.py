@@ -16,7 +16,6 @@ from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmseg.registry import HOOKS
 
-from benchmark.engine.pictures import Pictures
 from benchmark.errors import TrainingError
 
 HISTORY = "__history__"
@@ -195,18 +194,6 @@ class CurveHook(Hook):
             return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-
-
-class PictureHook(Hook):
-    """Offer every score map of the test loop to ``pictures``; given to the runner as an object, not by config."""
-
-    def __init__(self, pictures: Pictures) -> None:
-        self.pictures = pictures
-
-    def after_test_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Pass the batch on."""
-        for sample in outputs:
-            self.pictures.offer(str(sample.img_id), sample.pred_score.data[0].detach().cpu().numpy())
 
 
 def read_curve(folder: Path) -> list[dict[str, Any]]:

@@ -31,8 +31,7 @@ from benchmark.datasets.catalog import require_unchanged
 from benchmark.engine import memory, runner_config
 from benchmark.engine.checkpoints import best, discard_later, epoch_of, is_intact, newest_intact, strip
 from benchmark.engine.cost import network_cost, peak_memory_mb
-from benchmark.engine.hooks import PictureHook, UnchangedDataHook, announce, read_curve, validated
-from benchmark.engine.pictures import Pictures
+from benchmark.engine.hooks import UnchangedDataHook, announce, read_curve, validated
 from benchmark.errors import ConfigError, TrainingError, unknown_name
 from benchmark.keeping import Keeper, write_png
 from benchmark.metrics.evaluation import Evaluation
@@ -101,11 +100,9 @@ def test(cell: Cell, folder: Path, checkpoint: Path, keeper: Keeper,
                                        checkpoint=checkpoint, device=device, processes=get_world_size())
     runner = _runner(cell, config)
     ids = runner.test_dataloader.dataset.source.ids("test")
-    pictures = Pictures(cell, folder, ids)
     if is_main_process():
-        pictures.clear()
+        keeper.clear()
     barrier()
-    runner.register_hook(PictureHook(pictures))
     metric = runner.test_loop.evaluator.metrics[0]
     metric.observer = keeper.add
     with memory.told(f"one test image at a time, view.test={cell.config['view']['test']!r}, "

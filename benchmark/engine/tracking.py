@@ -26,11 +26,11 @@ import wandb
 from mmengine.config import Config
 
 from benchmark.child import redirect_output
-from benchmark.datasets.catalog import open_dataset
-from benchmark.engine import pictures
+from benchmark.datasets.catalog import open_test
 from benchmark.engine.hooks import read_curve
 from benchmark.engine.wandb_backend import WandbRunBackend, boxed_image
-from benchmark.records import Metric, Record, RecordStore, write_atomically
+from benchmark.keeping import read_map
+from benchmark.records import Metric, Record, RecordStore, map_files, write_atomically
 from benchmark.suites import Cell, identity
 from benchmark.tracking import MARKER, Options, marked_id, server
 
@@ -227,11 +227,10 @@ def write_cell(backend: WandbRunBackend, cell: Cell, record: Record, folder: Pat
         columns = list(record.roc)
         backend.add_curves("roc", columns, list(zip(*record.roc.values(), strict=True)), step, lines={
             "target": ("fa", "pd", "Target ROC"), "pixel": ("fpr", "tpr", "Pixel ROC")})
-    source = None
-    for sample_id, score in pictures.kept(cell, folder):
-        source = source or open_dataset(cell.config["dataset"], Path(cell.data_root), cell.config["split"],
-                                        cell.config["seed"])
-        image, boxes = boxed_image(source.read(sample_id), score, cell.config["evaluation"]["threshold"])
+    kept = map_files(folder)
+    source = open_test(cell.config, Path(cell.data_root)) if kept else None
+    for sample_id, path in kept.items():
+        image, boxes = boxed_image(source.read(sample_id), read_map(path), cell.config["evaluation"]["threshold"])
         backend.add_image(f"test/{sample_id}", image, step, boxes=boxes)
 
 

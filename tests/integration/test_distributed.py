@@ -199,10 +199,6 @@ def test_two_processes_count_what_one_counts_to_the_last_digit_and_keep_the_same
     maps = {path.name: path.read_bytes() for path in (by_one.folder / "maps").iterdir()}
     assert len(maps) == COUNTS["test"]
     assert {path.name: path.read_bytes() for path in (folder / "maps").iterdir()} == maps
-    (pictures,) = by_one.folder.glob("pictures-*")
-    assert len(list(pictures.iterdir())) == 4
-    assert {path.name: path.read_bytes() for path in (folder / pictures.name).iterdir()} == {
-        path.name: path.read_bytes() for path in pictures.iterdir()}
 
 
 def test_images_that_pad_the_last_batch_are_counted_once_and_in_order(tmp_path):

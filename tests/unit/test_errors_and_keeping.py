@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from benchmark.keeping import Keeper, encode, gallery, read_predictions
+from benchmark.keeping import Keeper, encode, gallery, read_map, read_predictions, write_png
 from benchmark.metrics.errors import describe_errors
+from benchmark.records import map_files
 
 
 def canvas(*boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -66,3 +67,16 @@ def test_predictions_are_read_back_bit_for_bit_and_only_for_their_own_training(t
     assert read_predictions(tmp_path, "u" * 16, 0.5) is None and read_predictions(tmp_path, "t" * 16, 0.4) is None
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["b.png"]
     assert len((tmp_path / "details.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 0.9])
+def test_a_kept_map_is_on_the_same_side_of_the_threshold_and_older_maps_go(tmp_path, threshold):
+    score = np.random.default_rng(0).random((40, 50)).astype(np.float32)
+    write_png(tmp_path / "maps" / "older.png", encode(score, threshold))
+    keeper = Keeper(tmp_path, threshold, ["new"])
+    keeper.clear()
+    keeper.add("new", score, score > 1)
+    write_png(tmp_path / "maps" / "new.background.png", encode(score, threshold))  # of a method that explains itself
+    assert list(map_files(tmp_path)) == ["new"]
+    found = read_map(map_files(tmp_path)["new"])
+    assert np.array_equal(found > threshold, score > threshold) and np.abs(found - score).max() < 0.5 / 255 + 1 / 255

@@ -8,7 +8,10 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,12 +77,12 @@ def test_the_address_of_the_server_is_shown_without_its_password(bare):
     assert tracking.server() == "https://wandb.example:8080/path"
 
 
-def make_cell(store: RecordStore, method: str = "top_hat") -> Cell:
+def make_cell(store: RecordStore, method: str = "top_hat", condition: Mapping[str, Any] = MappingProxyType({})) -> Cell:
     """A finished cell with a curve, a checkpoint and two pictures, made by hand."""
-    from benchmark.engine import pictures
+    from benchmark.keeping import Keeper
 
     config = {"method": {"trainable": True}, "dataset": DATASET, "split": "generated", "seed": 0,
-              "evaluation": {"threshold": 0.5}, "train_cfg": {"max_epochs": 2}}
+              "evaluation": {"threshold": 0.5}, "train_cfg": {"max_epochs": 2}} | condition
     cell = Cell(CellKey(method, "synth-sirst", "generated", "demo", 0), config, "/nowhere", "data")
     curve = [{"epoch": 1, "loss": 0.9, "lr": 0.01, "seconds": 1.5},
              {"epoch": 2, "loss": 0.5, "lr": 0.005, "seconds": 1.25, "val_iou": 0.25, "val_fa": None}]
@@ -92,21 +95,22 @@ def make_cell(store: RecordStore, method: str = "top_hat") -> Cell:
     folder = store.folder(cell.key)
     score = np.zeros((64, 64), np.float32)
     score[3:6, 10:14], score[40, 41] = 0.75, 0.625
-    kept = pictures.Pictures(cell, folder, ["test-00000", "test-00001"])
+    kept = Keeper(folder, 0.5, ["test-00000", "test-00001"])
     for name in ("test-00000", "test-00001"):
-        kept.offer(name, score)
+        kept.add(name, score, score > 0.7)
     (folder / "train-x").mkdir()
     (folder / "train-x" / "best.pth").write_bytes(b"weights")
     store.put(record)
     return cell
 
 
-def tracked(tmp_path: Path, mode: str = "offline", cells: int = 1, **options):
+def tracked(tmp_path: Path, mode: str = "offline", cells: int = 1, condition: Mapping[str, Any] = MappingProxyType({}),
+            **options):
     """``Tracking`` after all cells are done, their store, and the seconds that took."""
     from benchmark.engine.tracking import Tracking
 
     store = RecordStore(tmp_path / "work")
-    made = [make_cell(store, method) for method in ("top_hat", "ipi")[:cells]]
+    made = [make_cell(store, method, condition) for method in ("top_hat", "ipi")[:cells]]
     started = time.monotonic()
     found = Tracking(made, store, tracking.Options(mode, suite=SUITE, **options))
     for cell in made:
@@ -125,10 +129,12 @@ def homeless(bare, stack, tmp_path):
     return bare
 
 
-def test_an_offline_run_holds_what_the_record_holds(homeless, tmp_path, read_wandb):
-    from benchmark.datasets.catalog import open_dataset
+@pytest.mark.parametrize("test", [{}, {"test": {"corruption": {"kind": "noise", "severity": 5}}}])
+def test_an_offline_run_holds_what_the_record_holds_and_the_images_that_were_tested(
+        homeless, tmp_path, read_wandb, test):
+    from benchmark.datasets.catalog import open_test
 
-    found, store, (cell,), _ = tracked(tmp_path, checkpoints=True)
+    found, store, (cell,), _ = tracked(tmp_path, condition=test, checkpoints=True)
     assert not found.problems
     folder = store.folder(cell.key)
     (path,) = folder.glob("wandb/offline-run-*")
@@ -147,7 +153,7 @@ def test_an_offline_run_holds_what_the_record_holds(homeless, tmp_path, read_wan
         content = json.loads(table.read_text())
         assert content["columns"] == list(record.roc)
         assert content["data"] == [list(row) for row in zip(*record.roc.values(), strict=True)]
-    source = open_dataset(DATASET, Path("/nowhere"))
+    source = open_test(cell.config, Path("/nowhere"))
     for name in ("test-00000", "test-00001"):
         logged = next(row for row in run["history"] if f"test/{name}/path" in row)
         image = np.asarray(Image.open(path / "files" / logged[f"test/{name}/path"]))
@@ -155,7 +161,7 @@ def test_an_offline_run_holds_what_the_record_holds(homeless, tmp_path, read_wan
         boxes = json.loads((path / "files" / logged[f"test/{name}/boxes/predictions/path"]).read_text())["box_data"]
         assert sorted(tuple(box["position"][side] for side in ("minX", "minY", "maxX", "maxY")) for box in boxes) == [
             (10, 3, 14, 6), (41, 40, 42, 41)]
-        assert {box["scores"]["score"] for box in boxes} == {0.75, 0.625}
+        assert {round(255 * box["scores"]["score"]) for box in boxes} == {191, 159}  # of 0.75 and 0.625
     (artifact,) = [found for found in run["artifacts"] if found.type == "checkpoint"]
     assert [entry.path for entry in artifact.manifest.contents] == ["best.pth"]
     assert run["exit"] == 0 and tracking.marked_id(folder) == cell.id

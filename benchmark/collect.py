@@ -31,11 +31,14 @@ def finish(suite: dict[str, Any], outcomes: list[Outcome], root: Path) -> SuiteR
 def collect(suite: dict[str, Any], store: RecordStore, selection: Selection) -> SuiteResult:
     """The suite's result from the records of the store. What is not there is pending.
 
-    The datasets shown are those asked for, else those of the suite that have records, else the suite's own; splits and
-    seeds are those of the records.
+    The datasets shown are those asked for, else those of the suite that have records, else the suite's own; splits
+    are those of the records, seeds those of the records of its methods.
     """
     keys = [key for key in store.recorded() if key.profile == selection.profile]
     layout = lay_out(suite, _with_recorded(suite, selection, keys))
+    if selection.seeds is None:
+        methods = {row.method for row in layout.rows}
+        layout = replace(layout, seeds=sorted({key.seed for key in keys if key.method in methods}) or layout.seeds)
     outcomes = [store.kept(place.cell).shown_as(place.shown) for place, _, _ in layout.places()]
     absent = {row.name: row.absence for row in layout.rows if row.absence}
     outcomes = [outcome if outcome.record or outcome.key.method not in absent
@@ -67,9 +70,8 @@ def _with_recorded(suite: dict[str, Any], selection: Selection, keys: Sequence[C
     own = [name for name in suite.get("datasets", ()) if name in offered or name in known] or None
     datasets = selection.datasets or [name for name in own or known if name in recorded] or own
     splits = Counter(key.split for key in keys if not datasets or key.dataset.split("+")[0] in datasets)
-    seeds = sorted({key.seed for key in keys})
     return replace(
-        selection, datasets=datasets or None, seeds=selection.seeds if selection.seeds is not None else seeds or None,
+        selection, datasets=datasets or None,
         split=selection.split or (splits.most_common(1)[0][0] if splits and _one_split(keys, datasets) else None))
 
 

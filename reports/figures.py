@@ -80,9 +80,16 @@ def _draw(name: str, result: SuiteResult, root: Path | None) -> tuple[Figure | N
     lacking = [marked_title(method) for method in result.suite["methods"] if method["name"] in finished - used]
     if lacking and name in KEPT_APART:
         caption += f" Not shown, since nothing was kept beside their records: {', '.join(lacking)}."
+    if name == "speed" and len({_processor(outcome.record) for outcome in outcomes}) > 1:
+        caption += " The cells ran on different processors: their times are not comparable."
     shown = [dataset for dataset in result.suite["datasets"]
              if any(outcome.key.dataset == dataset["name"] for outcome in outcomes)]
     return draw(Scene(methods, shown, outcomes, result.suite)), caption, "svg"
+
+
+def _processor(record: Record) -> str:
+    hardware = record.provenance.get("hardware", {})
+    return str(hardware.get("gpu") or hardware.get("cpu"))
 
 
 def _iou_figure(scene: Scene) -> Figure:

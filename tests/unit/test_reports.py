@@ -217,6 +217,19 @@ def test_no_line_leads_where_no_threshold_was_measured(monkeypatch, tmp_path):
         assert [tuple(point) for point in line.get_xydata()] == points
 
 
+def test_times_of_different_processors_are_not_offered_for_comparison(monkeypatch, tmp_path):
+    monkeypatch.setattr(figures, "save", lambda *_: None)
+    outcomes = [done(method="acm"), done(method="saist")]
+
+    def caption() -> str:
+        return next(figure["caption"] for figure in figures.draw_figures(result(outcomes), tmp_path)
+                    if figure["name"] == "speed")
+
+    assert "not comparable" not in caption()
+    outcomes[1].record.provenance["hardware"]["cpu"] = "Another CPU"
+    assert "different processors" in caption()
+
+
 def test_nothing_done_still_makes_a_report(tmp_path):
     outcomes = [missing(name, Status.PENDING) for name in METHODS]
     written = build_report(result(outcomes), tmp_path)

@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     outcomes = {cell.key: store.outcome(cell.key, cell.id) for cell in cells}
     if not arguments.quiet:
         _print_head(suite["name"], plans, profile, reason, root, store)
+        if not readonly:
+            _print_skipped(plans)
     todo = _to_run(cells, outcomes, force=arguments.force, retry_failed=arguments.retry_failed)
     if readonly:
         _print_cells(suite["name"], plans, cells, outcomes, todo, store, dry_run=arguments.dry_run,
@@ -252,6 +254,15 @@ def _print_head(name: str, plans: list[Plan], profile: str, reason: str, root: P
     print(f"{name} · profile {profile} ({reason}) · {', '.join(datasets)} · data {root} · work {store.root}")
     for note in dict.fromkeys(note for plan in plans for note in plan.suite["notes"]):
         print(f"note: {note}")
+
+
+def _print_skipped(plans: list[Plan]) -> None:
+    # said before the others start: a file that is missing can be fetched meanwhile
+    labels = cell_labels(plans)
+    skipped = {outcome.key: outcome.reason for plan in plans for outcome in plan.skipped}
+    for reason in dict.fromkeys(skipped.values()):
+        methods = dict.fromkeys(labels[key].split(" / ")[0] for key, why in skipped.items() if why == reason)
+        print(f"skipped: {', '.join(methods)}: {reason}")
 
 
 def _print_cells(name: str, plans: list[Plan], cells: list[Cell], outcomes: dict, todo: list[Cell],

@@ -87,6 +87,16 @@ def test_a_bare_machine_is_told_what_it_gets_in_the_first_lines(tmp_path):
     assert not list(tmp_path.iterdir())  # --list leaves nothing behind
 
 
+def test_what_cannot_run_is_said_once_with_its_reason_before_the_rest_runs(tmp_path):
+    result = run("--suite", "table1", "--methods", "sam,sam_hq,top_hat", *SMALL, "--set",
+                 "model.sam.checkpoint=mobile_sam", work=tmp_path, env={"IRSTD_WEIGHTS_ROOT": str(tmp_path / "none")})
+    lines = result.stdout.splitlines()
+    (said,) = (place for place, line in enumerate(lines) if line.startswith("skipped: "))
+    assert lines[said].startswith("skipped: sam, sam_hq: mobile_sam not found in ")
+    assert said < next(place for place, line in enumerate(lines) if "top_hat / synth-sirst" in line)
+    assert result.returncode == 0 and "1 done, 2 skipped" in lines[-1]
+
+
 def test_a_finished_suite_leaves_records_tables_and_a_pdf(finished):
     names = {path.name for path in (finished / "table1").iterdir()}
     assert {f"table1.{kind}" for kind in ("md", "csv", "tex", "json", "pdf", "html")} <= names

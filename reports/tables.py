@@ -20,8 +20,8 @@ DAGGERS = {"†": "reconstruction: no official code or full text.",
            "‡": "a part that is pre-trained in the original started from random weights."}
 TIED = "≈"
 MARK_RULE = ("Best measured value of a column in bold, second best underlined; values that print alike are marked "
-             "alike, a value alone in its column is not marked, and neither is the Fa of a method that found nothing.")
-
+             "alike, a value alone in its column is not marked, and neither is the Fa of a method that found nothing, "
+             "be it with one seed.")
 
 TIED_RULE = (f"{TIED}: no different from the best of its column beyond the noise of the test images (paired bootstrap, "
              f"Holm's correction within the column, level {LEVEL:g}).")
@@ -44,6 +44,8 @@ class Value:
     seeds: tuple[int, ...] = ()
     spread: float | None = None
     """Standard deviation over seeds, unrounded; None for fewer than two."""
+    silent: bool = False
+    """Whether one of its seeds found no target: whoever says nothing raises no false alarm, and that is no merit."""
     comparison: dict[str, Any] | None = None
     """With the best of its column, as in ``SuiteResult.comparisons``."""
 
@@ -194,17 +196,19 @@ def value_of(metric: str, outcomes: Sequence[Outcome], footnotes: list[str]) -> 
         return Value(None, NOT_RUN, note=_footnote(footnotes, _joined_reasons(missing) or "not part of this suite"))
     seeds = tuple(seed for seed, _ in measured)
     note = _footnote(footnotes, f"without {_joined_reasons(missing, always_name_seeds=True)}") if missing else None
+    rates = [outcome.record.metrics.get("pd") for outcome in outcomes if outcome.record]
+    silent = any(rate is not None and rate.value == 0 for rate in rates)
     if len(measured) == 1:
         entry = measured[0][1]
         ends = [format_number(end * style.scale, style.decimals) for end in (entry.low, entry.high) if end is not None]
         interval = f"[{', '.join(ends)}]" if len(ends) == 2 else ""
         return Value(entry.value, format_number(entry.value * style.scale, style.decimals), interval, entry.low,
-                     entry.high, note=note, seeds=seeds)
+                     entry.high, note=note, seeds=seeds, silent=silent)
     numbers = [entry.value for _, entry in measured]
     mean, spread = statistics.fmean(numbers), statistics.stdev(numbers)
     interval = f"± {format_number(spread * style.scale, style.decimals)} (n={len(numbers)})"
     return Value(mean, format_number(mean * style.scale, style.decimals), interval, note=note, seeds=seeds,
-                 spread=spread)
+                 spread=spread, silent=silent)
 
 
 def _reason(outcome: Outcome, entry: Metric | None) -> str:
@@ -240,7 +244,8 @@ def _ranked(rows: list[Row], columns: list[tuple[str, str]]) -> list[Row]:
     for column in columns:
         style = STYLES[column[1]]
         shown = [(float(row.values[column].text), index) for index, row in enumerate(rows)
-                 if row.values[column].value is not None and not _hollow(row, column)]
+                 if row.values[column].value is not None
+                 and not (column[1] in FALSE_ALARMS and row.values[column].silent)]
         if len(shown) < 2:
             continue
         levels = sorted({number for number, _ in shown}, reverse=style.higher_is_better)
@@ -249,12 +254,6 @@ def _ranked(rows: list[Row], columns: list[tuple[str, str]]) -> list[Row]:
                 ranks[index, column] = levels.index(number) + 1
     return [_with_ranks(row, {column: ranks.get((index, column), 0) for column in columns})
             for index, row in enumerate(rows)]
-
-
-def _hollow(row: Row, column: tuple[str, str]) -> bool:
-    # Whoever says nothing raises no false alarm, and that is no merit.
-    found = row.values.get((column[0], "pd"))
-    return column[1] in FALSE_ALARMS and found is not None and found.value == 0
 
 
 def _with_ranks(row: Row, ranks: dict[tuple[str, str], int]) -> Row:
@@ -354,7 +353,9 @@ def _caption(result: SuiteResult) -> str:
     for metric in suite["metrics"]:
         units.setdefault(STYLES[metric].unit, []).append(STYLES[metric].title)
     scale = ", ".join(f"{_listed(titles)} in {unit}" for unit, titles in units.items() if unit)
-    recipe = f"Trained by {RECIPES.get(suite['recipe'], suite['recipe'])}. " if suite.get("recipe") else ""
+    records = [outcome.record for outcome in result.outcomes if outcome.record]
+    trained = not records or any(record.training for record in records)
+    recipe = f"Trained by {RECIPES.get(suite['recipe'], suite['recipe'])}. " if suite.get("recipe") and trained else ""
     protocol = "" if suite.get("kind") == "protocols" else f"Counting protocol {suite['protocol']}. "
     marks = f" {MARK_RULE}" if suite.get("ranked", True) else ""
     tied = f" {TIED_RULE}" if result.comparisons else ""

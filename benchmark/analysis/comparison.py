@@ -44,7 +44,7 @@ def compare(result: SuiteResult, resamples: int = RESAMPLES) -> list[dict[str, A
     Returns:
         ``{'method', 'dataset', 'metric', 'best', 'difference', 'low', 'high', 'p', 'p_holm', 'seeds'}``: method - best,
         unrounded, p-values two-sided. Methods on other test images than the best have no entry, and a method that
-        found no target has none for Fa, of which it cannot be the best.
+        found no target, be it with one seed, has none for Fa, of which it cannot be the best.
     """
     found: list[dict[str, Any]] = []
     competing = result.suite.get("kind", "grid") in ("grid", "cross")
@@ -73,7 +73,7 @@ def _column(counts: dict[str, dict[int, list[ImageCounts]]], metric: str, datase
            for name, seeds in counts.items()}
     values = {name: float(np.mean([one[metric] for one in found])) for name, found in own.items()
               # whoever finds nothing raises no false alarm, and that is no merit
-              if metric not in LOWER_IS_BETTER or any(one["pd"] != 0 for one in found)}
+              if metric not in LOWER_IS_BETTER or all(one["pd"] != 0 for one in found)}
     values = {name: value for name, value in values.items() if np.isfinite(value)}
     if len(values) < 2:
         return []

@@ -20,7 +20,7 @@ EXPECTED = """\
 Small comparison. Profile fast; NUAA-SIRST (real, split official). Counting protocol standard. IoU in 10⁻², Fa \
 in 10⁻⁶. In brackets 95 % bootstrap intervals over test images. Best measured value of a column in bold, second \
 best underlined; values that print alike are marked alike, a value alone in its column is not marked, and neither is \
-the Fa of a method that found nothing.
+the Fa of a method that found nothing, be it with one seed.
 
 1. failed: out of\\_memory
 2. random initial weights; 45 epochs on NUAA-SIRST (last)

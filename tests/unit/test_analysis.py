@@ -62,6 +62,14 @@ def test_a_method_that_found_nothing_is_neither_the_best_by_fa_nor_compared(tmp_
     assert "silent" not in {name for one in found if one["metric"] == "fa" for name in (one["method"], one["best"])}
 
 
+def test_a_method_that_found_nothing_with_one_seed_is_not_the_best_by_fa(tmp_path):
+    good = [outcome(tmp_path, "good", counts([9, 8, 9]), seed=seed) for seed in (0, 1)]
+    fair = [outcome(tmp_path, "fair", counts([5, 6, 5]), seed=seed) for seed in (0, 1)]
+    half = [outcome(tmp_path, "half", counts(tps), seed=seed) for seed, tps in enumerate(([9, 9, 9], [0, 0, 0]))]
+    found = compare(result([*good, *fair, *half], metrics=("fa",)), resamples=200)
+    assert {name for one in found for name in (one["method"], one["best"])} == {"good", "fair"}
+
+
 def test_other_images_and_uncopied_counts_are_not_compared(tmp_path):
     one, other = outcome(tmp_path, "a", counts([5, 6])), outcome(tmp_path, "b", counts([1, 2], name="other"))
     assert compare(result([one, other])) == []

@@ -105,6 +105,22 @@ def test_the_fa_of_a_method_that_found_nothing_is_not_the_best():
     assert cell(table, "ipi", "fa").text == "0.00"
 
 
+def test_one_seed_that_found_nothing_keeps_a_mean_of_fa_from_being_the_best():
+    table = build_table(result([
+        done(method="ipi", fa=Metric(2.0)), done(method="ipi", seed=1, fa=Metric(0.0), pd=Metric(0.0)),
+        *(done(method=name, seed=seed, fa=Metric(fa)) for name, fa in (("top_hat", 3.0), ("acm", 4.0))
+          for seed in (0, 1))], seeds=(0, 1)), {})
+    assert [cell(table, name, "fa").rank for name in ("ipi", "top_hat", "acm")] == [0, 1, 2]
+
+
+def test_a_table_without_trained_methods_names_no_recipe():
+    untrained, trained = result([done(method="ipi")]), result([done(method="ipi"), done(method="acm")])
+    for one in (untrained, trained):
+        one.suite["recipe"] = "common"
+    assert "Trained by" not in build_table(untrained, {}).caption
+    assert "Trained by one common recipe." in build_table(trained, {}).caption
+
+
 def test_what_did_not_run_is_a_dash_with_its_reason_and_one_reason_is_one_footnote():
     outcomes = [missing("saist", Status.SKIPPED, "no data"), missing("gcinet", Status.SKIPPED, "no data"),
                 missing("acm", Status.PENDING), missing("ipi", Status.FAILED, "out of memory")]

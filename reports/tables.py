@@ -355,12 +355,18 @@ def _caption(result: SuiteResult) -> str:
     scale = ", ".join(f"{_listed(titles)} in {unit}" for unit, titles in units.items() if unit)
     records = [outcome.record for outcome in result.outcomes if outcome.record]
     trained = not records or any(record.training for record in records)
-    recipe = f"Trained by {RECIPES.get(suite['recipe'], suite['recipe'])}. " if suite.get("recipe") and trained else ""
+    recipe = f"Trained by {_recipe(suite['recipe'])}. " if suite.get("recipe") and trained else ""
     protocol = "" if suite.get("kind") == "protocols" else f"Counting protocol {suite['protocol']}. "
     marks = f" {MARK_RULE}" if suite.get("ranked", True) else ""
     tied = f" {TIED_RULE}" if result.comparisons else ""
     return (f"{suite['title']}. Profile {suite['profile']}; {splits}. {protocol}{recipe}"
             + (f"{scale}. " if scale else "") + f"{spread}{marks}{tied}")
+
+
+def _recipe(names: str) -> str:
+    # records that were gathered from several runs may have several
+    found = [RECIPES.get(name, name) for name in names.split(" and ")]
+    return found[0] if len(found) == 1 else f"different recipes ({'; '.join(found)}), as the provenance says of each"
 
 
 def title_of(dataset: dict[str, Any]) -> str:

@@ -76,6 +76,7 @@ def _put(store: RecordStore, key: CellKey, row: Any, column: Any) -> None:
             [int(generator.integers(1, 80)), bool(place < found), kinds[int(generator.integers(0, 5))]]
             for place in range(targets)]})
     step = np.linspace(0.02, 0.98, 25)
+    marked = step < 0.9  # at the highest thresholds nothing is
     quality = 0.3 + 0.6 * generator.random()
     metrics = {name: Metric(**metric) for name, metric in evaluation.summary(resamples=200).items()}
     metrics |= {name: Metric(quality + 0.05 * place) for place, name in enumerate(("pixel_auc", "target_auc",
@@ -85,8 +86,9 @@ def _put(store: RecordStore, key: CellKey, row: Any, column: Any) -> None:
         {"evaluation": {"protocol": row.protocol or "standard", "threshold": 0.5}, "view": {"size": [128, 128]},
          "split": key.split, "recipe": "common"} if trainable else
         {"evaluation": {"protocol": row.protocol or "standard", "threshold": 0.5}, "split": key.split}, metrics,
-        roc={"thresholds": step.tolist(), "tpr": (1 - step**3).tolist(), "fpr": (1e-2 * (1 - step)**4).tolist(),
-             "pd": (1 - step**4 * (1 - quality)).tolist(), "fa": (3e-3 * (1 - step)**5).tolist()},
+        roc={"thresholds": step.tolist(), "tpr": (marked * (1 - step**3)).tolist(),
+             "fpr": (marked * 1e-2 * (1 - step)**4).tolist(), "pd": (marked * (1 - step**4 * (1 - quality))).tolist(),
+             "fa": (marked * 3e-3 * (1 - step)**5).tolist()},
         cost={"params": 385637, "trainable_params": 300000 + len(str(key)), "macs": 4 * 10**9, "macs_input": [128, 128],
               "latency_ms": 5 + 60 * generator.random(), "train_seconds": 61.0, "peak_memory_mb": 700.0},
         training={"epochs": 8, "epoch": 6, "selection": "val-best", "curve": [

@@ -48,7 +48,8 @@ function rocView(dataset, curves) {
   movable(svg, state, zoom, redraw);
   redraw();
   return make("section", {class: "roc", "data-roc": dataset.name}, make("h3", {}, `ROC, ${dataset.title}`), bar, svg, legend,
-    make("p", {class: "caption"}, "Areas under the curves stand after the names. Curves of targets are not monotone and are neither sorted nor clipped."));
+    make("p", {class: "caption"}, "Areas under the curves stand after the names. Curves of targets are not monotone and are neither sorted nor clipped. "
+      + "A dot is the highest threshold that marks anything."));
 }
 
 function movable(svg, state, zoom, redraw) {
@@ -93,10 +94,15 @@ function drawRoc(svg, curves, state) {
   }
   const group = draw("g", {"clip-path": `url(#${clip})`});
   for (const curve of curves.filter(one => !state.hidden.has(one.title))) {
-    const points = curve[kind.x].map((x, index) => [x, curve[kind.y][index]]).filter(([x, y]) => x !== null && y !== null);
-    const path = points.map(([x, y]) => `${toX(Math.max(Math.log10(Math.max(x, 1e-300)), FLOOR)).toFixed(2)},${toY(y).toFixed(2)}`).join(" ");
-    group.append(draw("polyline", {points: path, fill: "none", stroke: colour(curve.colour), "stroke-width": 1.8,
-      "stroke-dasharray": dash(curve.colour), "data-method": curve.method}));
+    // as in the printed figure: no line to where nothing is marked, it would cross decades in which no threshold was measured
+    const points = curve[kind.x].map((x, index) => [x, curve[kind.y][index]])
+      .filter(([x, y]) => x !== null && y !== null && (x > 0 || y > 0))
+      .map(([x, y]) => [toX(Math.max(Math.log10(Math.max(x, 1e-300)), FLOOR)).toFixed(2), toY(y).toFixed(2)]);
+    if (!points.length) continue;
+    const [cx, cy] = points[points.length - 1];
+    group.append(draw("polyline", {points: points.map(point => point.join(",")).join(" "), fill: "none", stroke: colour(curve.colour),
+      "stroke-width": 1.8, "stroke-dasharray": dash(curve.colour), "data-method": curve.method}),
+      draw("circle", {cx, cy, r: 3, fill: colour(curve.colour)}));
   }
   parts.push(group, draw("rect", {x: SIZE.left, y: SIZE.top, width: inner.width, height: inner.height, fill: "none", stroke: "#5d6570"}),
     text(SIZE.left + inner.width / 2, SIZE.height - 6, kind.xTitle, "middle"),

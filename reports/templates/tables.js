@@ -126,7 +126,7 @@ function plainTable(head, rows, title, caption, className = "") {
 
 function published(found) {
   const titles = found.groups.flatMap(([title, span]) => Array(span).fill(title));
-  const head = ["Method", "Type", ...found.columns.map((metric, index) => `${titles[index]} ${metric}`.trim())];
+  const head = ["Method", "Type", ...found.columns.map((metric, index) => `${titles[index]} ${metric.replace(" ", "\u00a0")}`.trim())];
   return plainTable(head, found.rows, "As published in the SAIST paper (not our measurements)", found.caption, "published");
 }
 

@@ -209,6 +209,10 @@ def test_real_clicks_sort_filter_hover_zoom_and_leaf_through_the_gallery(built, 
     click(browser, "[data-roc] [data-zoom='reset']")
     assert window != "-7.0000 0.0000 0.0000 1.0200" == browser.find_element(
         "css selector", "[data-roc] svg").get_attribute("data-window")
+    curve = browser.find_element("css selector", "[data-roc] polyline[data-method='acm']")
+    drawn = curve.get_attribute("points").split()
+    assert len(drawn) == sum(fa > 0 or pd > 0 for fa, pd in zip(record.roc["fa"], record.roc["pd"], strict=True))
+    assert len(drawn) < len(record.roc["fa"]), "no line leads to where nothing is marked"
     click(browser, "[data-view='robustness']")
     assert len(browser.find_elements("css selector", "table.measured thead th.group")) == 6
     click(browser, "input[data-dataset='synth-sirst/3']")

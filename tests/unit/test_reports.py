@@ -121,6 +121,13 @@ def test_a_table_without_trained_methods_names_no_recipe():
     assert "Trained by one common recipe." in build_table(trained, {}).caption
 
 
+def test_a_table_of_two_recipes_says_so_in_words():
+    both = result([done(method="acm")])
+    both.suite["recipe"] = "authors and common"
+    assert ("Trained by different recipes (each method's own recipe where it has one; one common recipe), as the "
+            "provenance says of each.") in build_table(both, {}).caption
+
+
 def test_what_did_not_run_is_a_dash_with_its_reason_and_one_reason_is_one_footnote():
     outcomes = [missing("saist", Status.SKIPPED, "no data"), missing("gcinet", Status.SKIPPED, "no data"),
                 missing("acm", Status.PENDING), missing("ipi", Status.FAILED, "out of memory")]
